@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: MIT
+#ifndef OPENMM_OPENMMPAINN_H_
+#define OPENMM_OPENMMPAINN_H_
+
+#include "PaiNNStudentForce.h"
+#include "PaiNNStudentModel.h"
+
+#endif
