@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: MIT
+# One command per task, the same at the desk and in CI. Everything is installed into .venv in this folder.
+PYTHON ?= python3
+JOBS ?= $(shell nproc)
+VENV := $(CURDIR)/.venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.PHONY: help setup build demo test test-cpp test-python test-long lint format fuzz wheel student clean
+
+help:
+	@echo "make demo     set up, build, and run molecular dynamics of alanine dipeptide (results in demo/)"
+	@echo "make test     set up, build, and run all tests"
+	@echo "make wheel    build a wheel into dist/"
+	@echo "make fuzz     fuzz the model reader for a long time (RUNS=100000000)"
+	@echo "make test-long  the tests that take hours"
+	@echo "make student  make the bundled student model anew (an hour, or minutes with a GPU)"
+	@echo "make format   format the sources; make lint only checks them"
+
+# Each stamp stands for one set of pinned packages in .venv.
+$(VENV)/.system: scripts/setup.sh
+	@PYTHON=$(PYTHON) scripts/setup.sh
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.%: requirements/%.txt $(VENV)/.system
+	@echo "Installing requirements/$*.txt into .venv"
+	@$(PIP) -r $<
+	@touch $@
+
+setup: $(VENV)/.build $(VENV)/.tools
+
+build: setup
+	@echo "Building (libraries, Python module, C++ tests) in build/"
+	@PATH="$(BIN):$$PATH" CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) $(PIP) --no-build-isolation --no-deps --force-reinstall \
+	    -Cbuild-dir=build -Ccmake.define.PAINN_BUILD_TESTS=ON .
+
+demo: build
+	@$(BIN)/python examples/alanine_dipeptide.py --output demo
+
+test: lint build test-cpp test-fuzz test-python
+
+test-cpp: build
+	PATH="$(BIN):$$PATH" $(BIN)/ctest --test-dir build --output-on-failure --parallel $(JOBS)
+
+test-fuzz: build
+	PATH="$(BIN):$$PATH" PAINN_PYTHON=$(BIN)/python tests/fuzz/run.sh 1000000
+
+test-python: build $(VENV)/.test
+	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -q -m "not long" --durations=10 tests/python
+
+test-long: build $(VENV)/.test
+	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -q -m long tests/python
+
+lint: $(VENV)/.build $(VENV)/.test
+	@PATH="$(BIN):$$PATH" scripts/lint.sh
+
+format: $(VENV)/.test
+	@PATH="$(BIN):$$PATH" scripts/lint.sh --fix
+
+RUNS ?= 100000000
+fuzz: build
+	PATH="$(BIN):$$PATH" PAINN_PYTHON=$(BIN)/python tests/fuzz/run.sh $(RUNS)
+
+wheel: $(VENV)/.build
+	@PATH="$(BIN):$$PATH" CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) $(BIN)/python -m pip --disable-pip-version-check wheel --quiet \
+	    --no-build-isolation --no-deps --wheel-dir dist -Cbuild-dir=build-wheel .
+	@ls dist/*.whl
+
+student: build $(VENV)/.test $(VENV)/.distil
+	$(BIN)/python scripts/make_first_student.py
+
+clean:
+	rm -rf build build-wheel dist demo

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+"""The include rule: which part of the sources may include which (CONTRIBUTING.md)."""
+
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^>"]+)[>"]', re.M)
+# Each part, and the parts whose headers it may include besides its own.
+ALLOWED = {
+    "network": [],
+    "openmmapi": ["network"],
+    "serialization": ["openmmapi"],
+    "platforms/common": ["openmmapi", "network"],
+    "platforms/reference": ["openmmapi", "network", "platforms/common"],
+}
+NO_OPENMM = ["network"]
+
+
+def sources(part: str) -> list[pathlib.Path]:
+    """All C++ files of a part."""
+    return sorted(p for p in (ROOT / part).rglob("*") if p.suffix in (".h", ".cpp"))
+
+
+def main() -> int:
+    """Print every include that breaks the rule; return their number capped at 1."""
+    owner = {p.name: part for part in ALLOWED for p in sources(part) if p.suffix == ".h"}
+    faults = []
+    for part, allowed in ALLOWED.items():
+        for path in sources(part):
+            for name in INCLUDE.findall(path.read_text()):
+                target = owner.get(pathlib.PurePath(name).name)
+                external = name.startswith("openmm/") or name == "OpenMM.h"
+                if external and part in NO_OPENMM:
+                    faults.append(f"{path.relative_to(ROOT)}: {part} includes no OpenMM header, but {name}")
+                elif not external and target not in (None, part, *allowed):
+                    faults.append(f"{path.relative_to(ROOT)}: {part} may not include {name} of {target}")
+    print("\n".join(faults), end="\n" if faults else "")
+    return int(bool(faults))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
