@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+"""PaiNN neural network potentials as a Force of OpenMM.
+
+``PaiNNStudentModel`` reads a model file, ``PaiNNStudentForce`` evaluates it in a System; ``PaiNNStudentForce.fromTopology``
+and ``createSystem`` build them from a Topology, and ``bundledModels`` lists the models that come with this package.
+
+These names are looked up when they are first used: importing the package alone needs neither OpenMM nor the compiled
+module, so that model files can also be written and networks trained where OpenMM is not installed.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .bundled import bundledModels
+    from .painn import PaiNNStudentForce, PaiNNStudentModel
+    from .topology import createSystem
+
+__version__ = "0.1.0"
+
+__all__ = ["PaiNNStudentForce", "PaiNNStudentModel", "bundledModels", "createSystem"]
+
+# Where each public name lives.
+_MODULES = {
+    "PaiNNStudentForce": "painn",
+    "PaiNNStudentModel": "painn",
+    "bundledModels": "bundled",
+    "createSystem": "topology",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
