@@ -213,6 +213,9 @@ class PaiNNNetwork(nn.Module):
         super().__init__()
         self.metadata = copy.deepcopy(dict(metadata))
         self.cutoff = float(metadata["cutoff"])
+        # The published student divides by d + 1e-8 angstrom; without it its forces are off by 1e-7 eV/angstrom.
+        student = metadata["family"] == "student"
+        self.direction_epsilon = 1e-9 / LENGTH_UNITS[metadata["length_unit"]] if student else 0.0
         E, H, L = len(metadata["elements"]), metadata["hidden"], metadata["blocks"]
         self.embedding = nn.Embedding(E, H)
         self.basis = RadialBasis(metadata)
@@ -277,7 +280,7 @@ class PaiNNNetwork(nn.Module):
         stages = {} if stages is None else stages
         r = positions[neighbours] + shifts - positions[receivers]
         d = torch.sqrt((r**2).sum(dim=-1))
-        u = r / d[:, None]
+        u = r / (d[:, None] + self.direction_epsilon)
         phi = stages["basis"] = self.basis(d)
         x = d / self.cutoff
         fc = cutoff_value(self.metadata["cutoff_function"], x)
