@@ -12,8 +12,9 @@ namespace PaiNNPlugin {
 using Box = std::array<std::array<double, 3>, 3>;
 
 /**
- * The whole network in double precision with exact filters, energy and hand-written forces, for one set of atoms that all
- * see each other. Knows arrays only. Holds no state between calls; one object may be used by several threads at once.
+ * The whole network in double precision with exact filters, energy and hand-written forces, for one set of atoms that
+ * all see each other. Knows arrays only. Holds no state between calls; one object may be used by several threads at
+ * once.
  */
 class ExactNetwork {
 public:
@@ -21,9 +22,11 @@ public:
     /**
      * @param elements      [numAtoms] index into NetworkParameters::atomicNumbers
      * @param positions     [numAtoms][3] nm, finite
-     * @param box           nullptr without periodic boundaries; otherwise minimum image, every box width at least twice the cutoff
+     * @param box           nullptr without periodic boundaries; otherwise minimum image, every box width at least twice
+     * the cutoff
      * @param atomEnergies  out, overwritten: [numAtoms] kJ/mol; their sum is the energy (F9)
-     * @param forces        nullptr to skip the backward pass; otherwise overwritten: [numAtoms][3] kJ/mol/nm, force = -dE/dx
+     * @param forces        nullptr to skip the backward pass; otherwise overwritten: [numAtoms][3] kJ/mol/nm, force =
+     * -dE/dx
      * @throws CoincidentAtoms if two atoms are at the same place
      */
     void evaluate(const std::vector<int>& elements, const std::vector<double>& positions, const Box* box,
@@ -33,7 +36,9 @@ public:
     }
 
 private:
+    struct Stages;
     std::shared_ptr<const NetworkParameters> parameters;
+    std::shared_ptr<const Stages> stages; // the weights in the layout that the stages want; never changed
 };
 
 /** Two atoms (indices into the arrays given to evaluate) have a distance of zero, where no force exists. */

@@ -43,9 +43,9 @@ struct RadialBasis {
 
 /** One interaction block: message, then update. H is the number of channels, K the size of the basis. */
 struct InteractionBlock {
-    MLP filter;                   ///< Student: K -> H -> 3H. Canonical: one layer K -> 3H. Rows [scalar | direction/vector].
-    MLP context;                  ///< Canonical: H -> H -> 3H. Student: empty.
-    LinearLayer vectorMix;        ///< Canonical: H -> 2H on channels, no bias. Student: empty.
+    MLP filter;            ///< Student: K -> H -> 3H. Canonical: one layer K -> 3H. Rows [scalar | direction/vector].
+    MLP context;           ///< Canonical: H -> H -> 3H. Student: empty.
+    LinearLayer vectorMix; ///< Canonical: H -> 2H on channels, no bias. Student: empty.
     std::array<double, 9> mixing; ///< Student: 3x3 on x,y,z, row-major; unused in the last block. Canonical: unused.
     MLP update;                   ///< 2H -> H -> 3H
 };
@@ -57,22 +57,22 @@ struct Repulsion {
 };
 
 /**
- * Everything the network needs, checked, in nm and kJ/mol. Built by PaiNNStudentModel alone (which converts the units of the
- * file), immutable after that, and shared by all evaluators of a model.
+ * Everything the network needs, checked, in nm and kJ/mol. Built by PaiNNStudentModel alone (which converts the units
+ * of the file), immutable after that, and shared by all evaluators of a model.
  */
 struct NetworkParameters {
     Family family = Family::Canonical;
-    int numChannels = 0;                      ///< H
-    double cutoff = 0;                        ///< nm
-    RadialBasis basis;                        ///< K = basis.size()
-    CutoffFunction cutoffFunction;            ///< inside the filter network (Student) or outside the filter (Canonical)
-    std::optional<CutoffFunction> envelope;   ///< multiplies the finished filter, either family
-    double normEpsilon = 0;                   ///< n = sqrt(|V|^2 + normEpsilon); 0 for Student
-    std::vector<int> atomicNumbers;           ///< [numElements], ascending
-    std::vector<double> embedding;            ///< [numElements][H]
-    std::vector<double> atomReferences;       ///< [numElements] kJ/mol, zeros when the model has none
-    std::vector<InteractionBlock> blocks;     ///< [L]
-    MLP readout;                              ///< H -> ... -> 1, output in kJ/mol
+    int numChannels = 0;                    ///< H
+    double cutoff = 0;                      ///< nm
+    RadialBasis basis;                      ///< K = basis.size()
+    CutoffFunction cutoffFunction;          ///< inside the filter network (Student) or outside the filter (Canonical)
+    std::optional<CutoffFunction> envelope; ///< multiplies the finished filter, either family
+    double normEpsilon = 0;                 ///< n = sqrt(|V|^2 + normEpsilon); 0 for Student
+    std::vector<int> atomicNumbers;         ///< [numElements], ascending
+    std::vector<double> embedding;          ///< [numElements][H]
+    std::vector<double> atomReferences;     ///< [numElements] kJ/mol, zeros when the model has none
+    std::vector<InteractionBlock> blocks;   ///< [L]
+    MLP readout;                            ///< H -> ... -> 1, output in kJ/mol
     std::optional<Repulsion> repulsion;
     int numElements() const {
         return static_cast<int>(atomicNumbers.size());
