@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
-from importlib import metadata as distribution
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from . import __version__
 from .modelfile import tensor_shapes, write_model
 
 __all__ = ["convert"]
@@ -83,21 +83,13 @@ def convert(
         "source_file": path.name,
         "source_format": source,
         "source_sha256": hashlib.sha256(data).hexdigest(),
-        "converter": f"openmmpainn {package_version()}",
+        "converter": f"openmmpainn {__version__}",
     }
     try:
         write_model(output_path, metadata, to_single(tensors, messages))
     except ValueError as error:
         raise ValueError(f"input '{path}' gives no valid model: {error}") from None
     return messages
-
-
-def package_version() -> str:
-    """The version of the installed package, or "(not installed)" in a source tree."""
-    try:
-        return distribution.version("openmmpainn")
-    except distribution.PackageNotFoundError:
-        return "(not installed)"
 
 
 def to_single(tensors: Mapping[str, np.ndarray], messages: list[str]) -> dict[str, np.ndarray]:
