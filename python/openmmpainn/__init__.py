@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """PaiNN neural network potentials as a Force of OpenMM.
 
-``PaiNNStudentModel`` reads a model file, ``PaiNNStudentForce`` evaluates it in a System; ``PaiNNStudentForce.fromTopology``
-and ``createSystem`` build them from a Topology, and ``bundledModels`` lists the models that come with this package.
+``PaiNNStudentModel`` reads a model file, ``PaiNNStudentForce`` evaluates it in a System;
+``PaiNNStudentForce.fromTopology`` and ``createSystem`` make them from a Topology, and ``bundledModels`` lists the
+models that come with this package.
 
 These names are looked up when they are first used: importing the package alone needs neither OpenMM nor the compiled
 module, so that model files can also be written and networks trained where OpenMM is not installed.

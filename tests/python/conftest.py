@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+
 from models import FAMILIES, random_model
 
 PLATFORMS = ("Reference", "CPU")

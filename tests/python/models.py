@@ -45,7 +45,7 @@ def random_metadata(
 
 
 def random_tensors(metadata: dict[str, Any], seed: int = 0, strength: float = 100.0) -> dict[str, np.ndarray]:
-    """Tensors that fit the metadata. Biases are not zero; `strength` is roughly the energy per atom in the model's unit."""
+    """Tensors that fit the metadata. Biases are not zero; `strength` scales the energy (model's unit)."""
     rng = np.random.default_rng(seed)
     cutoff = metadata["cutoff"]
     tensors = {}
