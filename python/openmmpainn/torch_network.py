@@ -114,8 +114,8 @@ class RadialBasis(nn.Module):
 class Repulsion(nn.Module):
     """F8: half of the screened nuclear repulsion of each edge, [P]."""
 
-    COEFFICIENTS = (0.18175, 0.50986, 0.28022, 0.028171)
-    EXPONENTS = (3.19980, 0.94229, 0.40290, 0.20162)
+    COEFFICIENTS = (0.1818, 0.5099, 0.2802, 0.02817)
+    EXPONENTS = (3.2, 0.9423, 0.4028, 0.2016)
 
     def __init__(self, metadata: Mapping[str, Any], radii: Any) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ class Repulsion(nn.Module):
     def forward(self, elements_i: Tensor, elements_j: Tensor, d: Tensor) -> Tensor:
         charges = torch.tensor(self.charges, dtype=d.dtype, device=d.device)
         z_i, z_j = charges[elements_i], charges[elements_j]
-        x = d * (z_i**0.23 + z_j**0.23) / (0.88534 * self.bohr)
+        x = d * (z_i**0.23 + z_j**0.23) / (0.8854 * self.bohr)
         screening = sum(c * torch.exp(-e * x) for c, e in zip(self.COEFFICIENTS, self.EXPONENTS, strict=True))
         envelope = cutoff_value(self.function, d / (self.radii[elements_i] + self.radii[elements_j]))
         return 0.5 * self.coulomb * z_i * z_j / d * screening * envelope
@@ -152,12 +152,13 @@ class Block(nn.Module):
             self.vector_mix = nn.Linear(H, 2 * H, bias=False)
         self.update = mlp(2 * H, H, 3 * H)
 
-    def make_filter(self, phi: Tensor, fc: Tensor, envelope: Tensor | None) -> Tensor:
-        """F4: [P, 3H]."""
+    def make_filter(self, phi: Tensor, fc: Tensor, envelope: Tensor | None, softening: Tensor) -> Tensor:
+        """F4: [P, 3H]; phi [P, K], the others [P]."""
         if envelope is None:
             envelope = torch.ones_like(fc)
         if self.student:
-            return apply_mlp(self.filter, phi * fc[:, None]) * envelope[:, None]
+            a, b, c = (apply_mlp(self.filter, phi * fc[:, None]) * envelope[:, None]).chunk(3, dim=-1)
+            return torch.cat([a, b, c * softening[:, None]], dim=-1)
         return apply_mlp(self.filter, phi) * (fc * envelope)[:, None]
 
     def message(self, s: Tensor, v: Tensor, f: Tensor, u: Tensor, i: Tensor, j: Tensor) -> tuple[Tensor, Tensor]:
@@ -186,9 +187,10 @@ class Block(nn.Module):
 
 
 def vector_norm(v: Tensor, epsilon: float) -> Tensor:
-    """sqrt(|v|^2 + epsilon) over x, y, z; [N, H]. Its derivative at exactly 0 is taken as 0, not NaN."""
+    """sqrt(|v|^2 + epsilon) over x, y, z; [N, H]. Its derivative at 0 is taken as 0, not NaN."""
     square = (v**2).sum(dim=1) + epsilon
-    zero = square == 0
+    # At a symmetric site |v| < 1e-15 is what rounding in PyTorch's products leaves of an exact 0.
+    zero = square < 1e-30
     return torch.where(zero, torch.zeros_like(square), torch.sqrt(torch.where(zero, torch.ones_like(square), square)))
 
 
@@ -213,9 +215,9 @@ class PaiNNNetwork(nn.Module):
         super().__init__()
         self.metadata = copy.deepcopy(dict(metadata))
         self.cutoff = float(metadata["cutoff"])
-        # The published student divides by d + 1e-8 angstrom; without it its forces are off by 1e-7 eV/angstrom.
-        student = metadata["family"] == "student"
-        self.direction_epsilon = 1e-9 / LENGTH_UNITS[metadata["length_unit"]] if student else 0.0
+        # The published student divides r_ij by d + 1e-8 angstrom, which its forces show in the 7th digit. This is the
+        # same as a factor d/(d + 1e-8 angstrom) on those rows of the filter that multiply the direction.
+        self.direction_epsilon = 1e-9 / LENGTH_UNITS[metadata["length_unit"]]
         E, H, L = len(metadata["elements"]), metadata["hidden"], metadata["blocks"]
         self.embedding = nn.Embedding(E, H)
         self.basis = RadialBasis(metadata)
@@ -280,16 +282,16 @@ class PaiNNNetwork(nn.Module):
         stages = {} if stages is None else stages
         r = positions[neighbours] + shifts - positions[receivers]
         d = torch.sqrt((r**2).sum(dim=-1))
-        u = r / (d[:, None] + self.direction_epsilon)
+        u = r / d[:, None]
         phi = stages["basis"] = self.basis(d)
-        x = d / self.cutoff
+        x, softening = d / self.cutoff, d / (d + self.direction_epsilon)
         fc = cutoff_value(self.metadata["cutoff_function"], x)
         envelope = self.metadata.get("envelope")
         envelope = None if envelope is None else cutoff_value(envelope, x)
         s = self.embedding(elements)
         v = s.new_zeros(len(s), 3, s.shape[1])
         for index, block in enumerate(self.blocks):
-            f = stages[f"blocks.{index}.filter"] = block.make_filter(phi, fc, envelope)
+            f = stages[f"blocks.{index}.filter"] = block.make_filter(phi, fc, envelope, softening)
             s, v = block.message(s, v, f, u, receivers, neighbours)
             stages[f"blocks.{index}.message.s"], stages[f"blocks.{index}.message.v"] = s, v
             s, v = block.mix(s, v)
