@@ -30,7 +30,9 @@ _plugins.require_openmm()
 #include "OpenMMPaiNN.h"
 #include "openmm/RPMDIntegrator.h"
 #include "openmm/RPMDMonteCarloBarostat.h"
+#include "openmm/serialization/XmlSerializer.h"
 #include <new>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -58,6 +60,9 @@ _plugins.require_kernel()
 %pythonappend PaiNNPlugin::PaiNNStudentForce::getParticleEnergies(OpenMM::Context&, std::vector<double>&) %{
     val = _unit.Quantity(_numpy.array(val), _unit.kilojoule_per_mole)
 %}
+
+%newobject PaiNNPlugin::PaiNNStudentForce::_clone;
+%newobject PaiNNPlugin::PaiNNStudentForce::_deserialize;
 
 namespace PaiNNPlugin {
 
@@ -164,7 +169,29 @@ public:
         static bool isinstance(OpenMM::Force& force) {
             return dynamic_cast<PaiNNPlugin::PaiNNStudentForce*>(&force) != nullptr;
         }
+        // Copies, pickles: OpenMM's own methods would give a plain Force.
+        PaiNNPlugin::PaiNNStudentForce* _clone() const {
+            return OpenMM::XmlSerializer::clone(*$self);
+        }
+        static PaiNNPlugin::PaiNNStudentForce* _deserialize(const std::string& xml) {
+            std::istringstream stream(xml);
+            return OpenMM::XmlSerializer::deserialize<PaiNNPlugin::PaiNNStudentForce>(stream);
+        }
         %pythoncode %{
+        def __setstate__(self, xml):
+            self.this = PaiNNStudentForce._deserialize(xml).this
+
+        def __copy__(self):
+            from copy import deepcopy
+
+            duplicate = self._clone()
+            duplicate.__class__ = self.__class__
+            duplicate.__dict__.update({key: deepcopy(value) for key, value in self.__dict__.items() if key != "this"})
+            return duplicate
+
+        def __deepcopy__(self, memo):
+            return self.__copy__()
+
         @classmethod
         def fromTopology(cls, model, topology, atoms=None, subsystem=0, periodic=None):
             """Make a force for the atoms of a Topology.
