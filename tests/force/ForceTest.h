@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: MIT
+#ifndef PAINN_TESTS_FORCETEST_H_
+#define PAINN_TESTS_FORCETEST_H_
+
+#include "../Compare.h"
+#include "../ModelBytes.h"
+#include "ExactNetwork.h"
+#include "OpenMM.h"
+#include "OpenMMPaiNN.h"
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <random>
+
+/** What the tests of the Force share: platforms, models, a small cluster of atoms, and its energy by the network
+ * itself. */
+namespace PaiNNPlugin {
+
+/** OpenMM's own plugins, then ours of this build: an installed copy of ours beside OpenMM's is left alone. */
+inline void loadPlugins() {
+    static bool loaded = false;
+    if (loaded)
+        return;
+    loaded = true;
+    std::vector<std::string> files;
+    for (const auto& entry : std::filesystem::directory_iterator(PAINN_OPENMM_PLUGIN_DIR))
+        for (const char* name : {"OpenMMCPU.", "OpenMMPME.", "OpenMMOpenCL.", "OpenMMCUDA.", "OpenMMHIP."})
+            if (entry.path().filename().string().find(name) != std::string::npos)
+                files.push_back(entry.path().string());
+    // As OpenMM does: a plugin comes after the shorter names that it builds on.
+    std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) { return a.size() < b.size(); });
+    for (const std::string& file : files)
+        try {
+            OpenMM::Platform::loadPluginLibrary(file);
+        }
+        catch (const OpenMM::OpenMMException& e) {
+            std::cout << e.what() << std::endl; // e.g. no driver for a platform, which is then skipped
+        }
+    OpenMM::Platform::loadPluginsFromDirectory(PAINN_PLUGIN_DIR);
+    for (const std::string& failure : OpenMM::Platform::getPluginLoadFailures())
+        ADD_FAILURE() << failure;
+}
+
+/** A suite that runs on every platform. A platform that is not there is skipped, and that is said. */
+class PlatformTest : public ::testing::TestWithParam<const char*> {
+protected:
+    void SetUp() override {
+        loadPlugins();
+        for (int i = 0; i < OpenMM::Platform::getNumPlatforms(); i++)
+            if (OpenMM::Platform::getPlatform(i).getName() == GetParam())
+                platform = &OpenMM::Platform::getPlatform(i);
+        if (platform == nullptr)
+            GTEST_SKIP() << "this OpenMM has no platform " << GetParam();
+        // Some installations have the platform but no device.
+        OpenMM::System system;
+        system.addParticle(1);
+        OpenMM::VerletIntegrator integrator(0.001);
+        try {
+            OpenMM::Context context(system, integrator, *platform, getProperties());
+        }
+        catch (const OpenMM::OpenMMException& e) {
+            GTEST_SKIP() << "no Context on " << GetParam() << ": " << e.what();
+        }
+    }
+    bool isOnHost() const {
+        return platform->getName() == "Reference" || platform->getName() == "CPU";
+    }
+    /** Double precision, so that one tolerance fits all. */
+    std::map<std::string, std::string> getProperties() const {
+        std::map<std::string, std::string> properties;
+        if (!isOnHost())
+            properties["Precision"] = "double";
+        return properties;
+    }
+    /** Of forces, relative to their RMS. GPU platforms sum them in steps of 2^-32 kJ/mol/nm. */
+    double getTolerance() const {
+        return isOnHost() ? 1e-12 : 1e-10;
+    }
+    /** The same where forces may be so small that those steps count. */
+    double getTolerance(const std::vector<double>& expected) const {
+        return isOnHost() ? 1e-12 : 1e-10 + 5e-10 / difference(expected, expected).rms;
+    }
+    std::unique_ptr<OpenMM::Context> makeContext(const OpenMM::System& system, OpenMM::Integrator& integrator) const {
+        return std::make_unique<OpenMM::Context>(system, integrator, *platform, getProperties());
+    }
+    OpenMM::Platform* platform = nullptr;
+};
+
+#define PAINN_ALL_PLATFORMS(suite)                                                                                     \
+    INSTANTIATE_TEST_SUITE_P(Platforms, suite, ::testing::Values("Reference", "CPU", "OpenCL"),                        \
+                             [](const auto& info) { return std::string(info.param); })
+
+inline PaiNNStudentModel makeModel(const ModelOptions& options = ModelOptions()) {
+    return PaiNNStudentModel::fromBytes(makeModelBytes(options));
+}
+
+/** A model that MD is stable with for some thousand steps: small forces, and atoms that cannot meet. */
+inline PaiNNStudentModel makeGentleModel() {
+    ModelOptions options;
+    options.weightScale = 0.5;
+    options.envelope = R"({"type": "polynomial", "p": 3})";
+    options.repulsion = R"({"type": "zbl", "p": 6})";
+    return makeModel(options);
+}
+
+/** Atoms on a jittered grid, the nearest about 0.15 nm apart, with elements H, C, N, O in turn. */
+struct Cluster {
+    explicit Cluster(int numAtoms = 8, unsigned seed = 1) {
+        std::mt19937 random(seed);
+        auto jitter = [&] { return 0.03 * (random() / 4294967296.0 - 0.5); };
+        const int known[] = {1, 6, 7, 8};
+        for (int i = 0; i < numAtoms; i++) {
+            double x = 0.16 * (i % 3), y = 0.16 * (i / 3 % 3), z = 0.16 * (i / 9);
+            positions.emplace_back(x + jitter(), y + jitter(), z + jitter());
+            elements.push_back(known[i % 4]);
+        }
+    }
+    int size() const {
+        return static_cast<int>(elements.size());
+    }
+    std::vector<int> elements;           // atomic numbers
+    std::vector<OpenMM::Vec3> positions; // nm
+};
+
+inline void addParticles(OpenMM::System& system, int number) {
+    for (int i = 0; i < number; i++)
+        system.addParticle(12.0);
+}
+
+/** A force with all atoms of a cluster in one subsystem. */
+inline PaiNNStudentForce* makeForce(const PaiNNStudentModel& model, const Cluster& cluster, int first = 0,
+                                    int subsystem = 0) {
+    PaiNNStudentForce* force = new PaiNNStudentForce(model);
+    for (int i = 0; i < cluster.size(); i++)
+        force->addParticle(first + i, cluster.elements[i], subsystem);
+    return force;
+}
+
+inline std::vector<double> flatten(const std::vector<OpenMM::Vec3>& vectors) {
+    std::vector<double> result;
+    for (const OpenMM::Vec3& v : vectors)
+        result.insert(result.end(), {v[0], v[1], v[2]});
+    return result;
+}
+
+/** Energy (kJ/mol) and forces (kJ/mol/nm) by the network, past OpenMM. */
+struct Exact {
+    Exact(const PaiNNStudentModel& model, const Cluster& cluster, const OpenMM::Vec3* boxVectors = nullptr) {
+        Box box;
+        for (int i = 0; boxVectors != nullptr && i < 3; i++)
+            box[i] = {boxVectors[i][0], boxVectors[i][1], boxVectors[i][2]};
+        const std::vector<int>& known = model.getElements();
+        std::vector<int> elements;
+        for (int element : cluster.elements)
+            elements.push_back(static_cast<int>(std::find(known.begin(), known.end(), element) - known.begin()));
+        ExactNetwork(model.getParameters())
+            .evaluate(elements, flatten(cluster.positions), boxVectors == nullptr ? nullptr : &box, atomEnergies,
+                      &forces);
+        for (double atomEnergy : atomEnergies)
+            energy += atomEnergy;
+    }
+    double energy = 0;
+    std::vector<double> atomEnergies, forces;
+};
+
+inline double getEnergy(OpenMM::Context& context, int groups = -1) {
+    return context.getState(OpenMM::State::Energy, false, groups).getPotentialEnergy();
+}
+
+inline std::vector<double> getForces(OpenMM::Context& context, int groups = -1) {
+    return flatten(context.getState(OpenMM::State::Forces, false, groups).getForces());
+}
+
+/** The message of the OpenMMException that a call throws; fails if it throws none or another one. */
+template <class Call> std::string getMessage(Call call) {
+    try {
+        call();
+    }
+    catch (const OpenMM::OpenMMException& e) {
+        return e.what();
+    }
+    ADD_FAILURE() << "no exception";
+    return "";
+}
+
+/** Check that a call throws an OpenMMException whose message holds a text. */
+#define EXPECT_MESSAGE(call, text)                                                                                     \
+    EXPECT_NE(getMessage([&] { call; }).find(text), std::string::npos) << getMessage([&] { call; })
+
+} // namespace PaiNNPlugin
+
+#endif

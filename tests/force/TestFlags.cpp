@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: MIT
+// What is asked for in which combination: force groups, energy and forces alone and together, under several
+// integrators.
+#include "ForceTest.h"
+
+using namespace OpenMM;
+using namespace std;
+
+namespace PaiNNPlugin {
+
+class Flags : public PlatformTest {};
+
+TEST_P(Flags, obeysForceGroups) {
+    PaiNNStudentModel model = makeModel();
+    Cluster cluster(8);
+    Exact exact(model, cluster);
+    System system;
+    addParticles(system, 8);
+    for (int group : {31, 5}) { // two forces on the same particles, with two kernels
+        PaiNNStudentForce* force = makeForce(model, cluster);
+        force->setForceGroup(group);
+        system.addForce(force);
+    }
+    VerletIntegrator integrator(0.001);
+    auto context = makeContext(system, integrator);
+    context->setPositions(cluster.positions);
+    EXPECT_EQ(0.0, getEnergy(*context, 1 << 4));
+    for (double f : getForces(*context, 1 << 4))
+        EXPECT_EQ(0.0, f);
+    for (unsigned groups : {1u << 5, 1u << 31}) {
+        EXPECT_NEAR(exact.energy, getEnergy(*context, static_cast<int>(groups)), 1e-12 * fabs(exact.energy));
+        EXPECT_TRUE(arraysAgree(exact.forces, getForces(*context, static_cast<int>(groups)), getTolerance()));
+    }
+    vector<double> twice = exact.forces;
+    for (double& f : twice)
+        f *= 2;
+    EXPECT_NEAR(2 * exact.energy, getEnergy(*context), 1e-12 * fabs(exact.energy));
+    EXPECT_TRUE(arraysAgree(twice, getForces(*context), getTolerance()));
+}
+
+// Verlet computes forces whenever energy is asked for, the Langevin integrators do not: all ways give the same bits.
+TEST_P(Flags, energyAndForcesDoNotDependOnWhatElseIsAsked) {
+    PaiNNStudentModel model = makeModel();
+    Cluster cluster(8);
+    vector<double> energies;
+    vector<vector<double>> forces;
+    for (int i = 0; i < 2; i++) {
+        System system;
+        addParticles(system, 8);
+        system.addForce(makeForce(model, cluster));
+        unique_ptr<Integrator> integrator;
+        if (i == 0)
+            integrator = make_unique<VerletIntegrator>(0.001);
+        else
+            integrator = make_unique<LangevinMiddleIntegrator>(300, 1, 0.001);
+        auto context = makeContext(system, *integrator);
+        context->setPositions(cluster.positions);
+        energies.push_back(getEnergy(*context));
+        forces.push_back(getForces(*context));
+        energies.push_back(getEnergy(*context)); // now the forces of the call before must survive
+        State both = context->getState(State::Energy | State::Forces);
+        energies.push_back(both.getPotentialEnergy());
+        forces.push_back(flatten(both.getForces()));
+    }
+    for (double energy : energies)
+        EXPECT_EQ(energies[0], energy);
+    for (const vector<double>& f : forces)
+        EXPECT_EQ(forces[0], f);
+}
+
+// The energies of the entries are a question on the side: a trajectory with it is the same as one without.
+TEST_P(Flags, entryEnergiesLeaveTheStateUntouched) {
+    PaiNNStudentModel model = makeGentleModel();
+    Cluster cluster(8);
+    vector<double> positions[2];
+    for (int ask = 0; ask < 2; ask++) {
+        System system;
+        addParticles(system, 8);
+        PaiNNStudentForce* force = makeForce(model, cluster);
+        system.addForce(force);
+        VerletIntegrator integrator(0.0005);
+        auto context = makeContext(system, integrator);
+        context->setPositions(cluster.positions);
+        for (int i = 0; i < 20; i++) {
+            integrator.step(1);
+            if (ask == 1) {
+                vector<double> particleEnergies, subsystemEnergies;
+                force->getParticleEnergies(*context, particleEnergies);
+                force->getSubsystemEnergies(*context, subsystemEnergies);
+                ASSERT_EQ(8u, particleEnergies.size());
+                ASSERT_EQ(1u, subsystemEnergies.size());
+                double sum = 0;
+                for (double energy : particleEnergies)
+                    sum += energy;
+                EXPECT_EQ(sum, subsystemEnergies[0]);
+                Cluster now = cluster;
+                now.positions = context->getState(State::Positions).getPositions();
+                EXPECT_TRUE(arraysAgree(Exact(model, now).atomEnergies, particleEnergies, 1e-13));
+            }
+        }
+        positions[ask] = flatten(context->getState(State::Positions).getPositions());
+    }
+    EXPECT_EQ(positions[0], positions[1]);
+}
+
+TEST_P(Flags, conservesEnergy) {
+    Cluster cluster(8);
+    System system;
+    addParticles(system, 8);
+    system.addForce(makeForce(makeGentleModel(), cluster));
+    VerletIntegrator integrator(0.0002);
+    auto context = makeContext(system, integrator);
+    context->setPositions(cluster.positions);
+    integrator.step(10);
+    State start = context->getState(State::Energy);
+    double total = start.getKineticEnergy() + start.getPotentialEnergy(), moved = 0;
+    for (int i = 0; i < 20; i++) {
+        integrator.step(10);
+        State now = context->getState(State::Energy);
+        moved = max(moved, fabs(now.getKineticEnergy() - start.getKineticEnergy()));
+        EXPECT_NEAR(total, now.getKineticEnergy() + now.getPotentialEnergy(), 0.01 * max(moved, 1.0));
+    }
+    EXPECT_GT(moved, 0.1); // something happened at all
+}
+
+PAINN_ALL_PLATFORMS(Flags);
+
+} // namespace PaiNNPlugin
