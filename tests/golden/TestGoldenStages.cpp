@@ -89,8 +89,9 @@ TEST_P(GoldenStages, update) {
         Update(*parameters, block).forward(x, nullptr);
         EXPECT_TRUE(arraysAgree(features(block, "update").s, x.s, TOLERANCE));
         // The vectors of the last block reach no energy, so Update leaves them as they were.
-        const bool last = block == numBlocks() - 1;
-        EXPECT_TRUE(last || arraysAgree(features(block, "update").v, x.v, TOLERANCE));
+        if (block < numBlocks() - 1) {
+            EXPECT_TRUE(arraysAgree(features(block, "update").v, x.v, TOLERANCE));
+        }
     }
 }
 
