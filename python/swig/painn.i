@@ -64,6 +64,11 @@ _plugins.require_kernel()
 %newobject PaiNNPlugin::PaiNNStudentForce::_clone;
 %newobject PaiNNPlugin::PaiNNStudentForce::_deserialize;
 
+// A force that Python owns, fresh from XmlSerializer, goes on to be owned by what cast() returns.
+%pythonappend PaiNNPlugin::PaiNNStudentForce::cast(OpenMM::Force&) %{
+    val.thisown, force.thisown = force.thisown, False
+%}
+
 namespace PaiNNPlugin {
 
 class PaiNNStudentModel {

@@ -388,7 +388,7 @@ force : openmm.Force
 Returns
 -------
 PaiNNStudentForce
-    The same object in the System.";
+    The same C++ object. If Python owned it through the argument, it now does through the result.";
 %feature("docstring") PaiNNPlugin::PaiNNStudentForce::isinstance
 "Find out whether a force, for example one returned by System.getForce(), is a PaiNNStudentForce.
 

@@ -3,6 +3,7 @@
 
 import ast
 import copy
+import gc
 import inspect
 import json
 import pathlib
@@ -203,6 +204,11 @@ def test_cast(canonical):
     found = PaiNNStudentForce.cast(ours)
     found.setForceGroup(3)
     assert force.getForceGroup() == 3 and found.getParticleParameters(0) == [0, 6, 0]
+    read = PaiNNStudentForce.cast(openmm.XmlSerializer.deserialize(openmm.XmlSerializer.serialize(force)))
+    gc.collect()
+    assert read.thisown and read.getParticleParameters(0) == [0, 6, 0]
+    system.addForce(read)
+    assert not read.thisown and system.getNumForces() == 3
     with pytest.raises(OpenMMException, match="PaiNNStudentForce, but the force 'HarmonicBondForce'"):
         PaiNNStudentForce.cast(other)
 
