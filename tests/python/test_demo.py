@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""The demo and the small examples run as they stand."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from openmm import app
+
+from models import random_model
+from openmmpainn import bundledModels
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+def run(script, *arguments):
+    """Run an example; what it printed."""
+    command = [sys.executable, str(EXAMPLES / script), *map(str, arguments)]
+    environment = {key: value for key, value in os.environ.items() if key != "OPENMM_PLUGIN_DIR"}
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    assert result.returncode == 0, f"{result.stdout}\n{result.stderr}"
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def any_model(tmp_path_factory):
+    """The first bundled model, or a weak random one where none is bundled."""
+    if bundledModels():
+        return bundledModels()[0]
+    path = tmp_path_factory.mktemp("demo") / "m.safetensors"
+    return random_model(
+        path, "canonical", strength=1.0, envelope={"type": "polynomial", "p": 6}, repulsion={"type": "zbl", "p": 6}
+    )
+
+
+def test_demo(any_model, tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib, which draws the demo's picture, is not installed")
+    output = tmp_path / "demo"
+    printed = run(
+        "alanine_dipeptide.py",
+        "--model",
+        any_model,
+        "--steps",
+        400,
+        "--nve-steps",
+        160,
+        "--output",
+        output,
+        "--seed",
+        3,
+    )
+    for word in ("Platform", "ns/day", "ms a step", "Energy drift", "+-", "Forces", "Warnings", "md.png"):
+        assert word in printed
+    assert "no drift seen, but a run this short" in printed or "a drift beyond the noise" in printed
+    with open(output / "md.csv") as file:
+        table = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in table] == list(range(20, 401, 20))
+    values = np.array([[float(value) for value in row.values()] for row in table])
+    assert np.isfinite(values).all()
+    assert (np.abs(values[:, -2:]) <= 180).all() and (values[:, 4] > 0).all()
+    assert app.PDBFile(str(output / "topology.pdb")).topology.getNumAtoms() == 22
+    # The DCD header, then 4 frames of 3 x 22 floats.
+    assert (output / "trajectory.dcd").stat().st_size >= 4 * 22 * 3 * 4
+    assert (output / "md.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_small_examples(any_model, tmp_path):
+    arguments = [] if bundledModels() else [any_model]  # as they stand, where a model is bundled
+    lines = run("md_nvt.py", *arguments).splitlines()
+    assert len(lines) == 11 and lines[-1].startswith("1000,")
+    lines = run("lambda_scaling.py", *arguments).splitlines()
+    energies = [float(line.split(": ")[1].split(" ")[0]) for line in lines if line.startswith("lambda")]
+    slopes = [float(line.split("dE/dlambda ")[1]) for line in lines if line.startswith("lambda")]
+    assert energies[0] == 0 and energies[1] == pytest.approx(energies[2] / 2, rel=1e-12)
+    assert slopes == pytest.approx([energies[2]] * 3, rel=1e-12)
+
+
+def test_alanine_dipeptide_is_whole():
+    topology = app.PDBFile(str(EXAMPLES / "data" / "alanine_dipeptide.pdb")).topology
+    assert topology.getNumAtoms() == 22 and topology.getNumBonds() == 21
