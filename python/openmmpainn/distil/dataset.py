@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""Frames for training and frames held out; atom references; the part of the labels that the network has to learn."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from .molecules import Molecule, make_molecule
+from .recipe import Recipe
+
+__all__ = ["Frames", "atom_references", "load", "split"]
+
+_KEYS = ("positions", "energies", "forces", "temperatures", "trajectories")
+
+
+@dataclass
+class Frames:
+    """Frames of one molecule; the arrays are those of label.py."""
+
+    molecule: Molecule
+    positions: np.ndarray
+    energies: np.ndarray
+    forces: np.ndarray
+    temperatures: np.ndarray
+    trajectories: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.energies)
+
+    def pick(self, chosen: np.ndarray) -> Frames:
+        """Those frames that a mask or an index array picks."""
+        return Frames(self.molecule, *(getattr(self, key)[chosen] for key in _KEYS))
+
+
+def load(recipe: Recipe, folder: str | os.PathLike[str]) -> dict[str, Frames]:
+    """All frames of a folder, by molecule; in the order of trajectories, whatever the order of labelling was.
+
+    Raises
+    ------
+    ValueError
+        If a molecule of the recipe has no frame.
+    """
+    frames = {}
+    for name, smiles in recipe.molecules.items():
+        parts = []
+        for path in sorted(pathlib.Path(folder).glob(f"{name.replace(' ', '_')}-[0-9]*.npz")):
+            with np.load(path) as file:
+                parts.append({key: file[key] for key in _KEYS})
+        if sum(len(part["energies"]) for part in parts) == 0:
+            raise ValueError(f"'{folder}' holds no frame of {name}; label more")
+        frames[name] = Frames(make_molecule(name, smiles), *(np.concatenate([p[key] for p in parts]) for key in _KEYS))
+    return frames
+
+
+def split(frames: dict[str, Frames], every: int) -> tuple[dict[str, Frames], dict[str, Frames]]:
+    """Whole trajectories for training, and every ``every``-th of each molecule held out.
+
+    Temperatures come in turn, so that always the last of ``every`` might always be of the same temperature: the choice
+    moves on by one each time.
+    """
+    train, held_out = {}, {}
+    for name, each in frames.items():
+        numbers = np.unique(each.trajectories)
+        chosen = [
+            block[-1 - k % len(block)] for k, block in enumerate(np.split(numbers, range(every, len(numbers), every)))
+        ]
+        out = np.isin(each.trajectories, chosen)
+        train[name], held_out[name] = each.pick(~out), each.pick(out)
+    return train, held_out
+
+
+def atom_references(frames: dict[str, Frames], elements: list[int]) -> np.ndarray:
+    """The energy (eV) of each element, by least squares over the molecules' mean energies of undistorted frames."""
+    counts, means = [], []
+    for each in frames.values():
+        counts.append([each.molecule.numbers.count(element) for element in elements])
+        means.append(each.energies[each.temperatures > 0].mean())
+    # Each molecule counts alike; the smallest-norm solution where they do not decide.
+    return np.linalg.lstsq(np.array(counts, dtype=float), np.array(means), rcond=None)[0]
