@@ -36,8 +36,8 @@ template <int ROWS> void addProductOfRows(int depth, int width, const double* A,
 /** C += A B: A [rows][depth], B [depth][width], C [rows][width]. */
 void addProduct(int rows, int depth, int width, const double* A, const double* B, double* C) {
     int row = 0;
-    for (; row + 2 <= rows; row += 2)
-        addProductOfRows<2>(depth, width, A + row * static_cast<size_t>(depth), B,
+    for (; row + 4 <= rows; row += 4)
+        addProductOfRows<4>(depth, width, A + row * static_cast<size_t>(depth), B,
                             C + row * static_cast<size_t>(width));
     for (; row < rows; row++)
         addProductOfRows<1>(depth, width, A + row * static_cast<size_t>(depth), B,

@@ -116,10 +116,10 @@ inline std::shared_ptr<NetworkParameters> randomNetwork(const RandomNetworkOptio
         }
         else {
             block.filter = {linear(random, K, 3 * H, 0.7, 0.1)};
-            block.context = {linear(random, H, H, 1.5, 0.3), linear(random, H, 3 * H, 1.0, 0.3)};
-            block.vectorMix = linear(random, H, 2 * H, 1.0, 0);
+            block.context = {linear(random, H, H, 1.5, 0.3), linear(random, H, 3 * H, 0.6, 0.2)};
+            block.vectorMix = linear(random, H, 2 * H, 0.6, 0);
         }
-        block.update = {linear(random, 2 * H, H, 1.5, 0.3), linear(random, H, 3 * H, 0.7, 0.3)};
+        block.update = {linear(random, 2 * H, H, 1.0, 0.3), linear(random, H, 3 * H, student ? 0.7 : 0.4, 0.2)};
         n.blocks.push_back(block);
     }
     const int middle = std::max(H / 2, 1);
