@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+// Positions that have no energy or a hardly representable one: an exception that names the particle, and a Context that
+// goes on.
+#include "ForceTest.h"
+
+using namespace OpenMM;
+using namespace std;
+
+namespace PaiNNPlugin {
+
+class BadPositions : public PlatformTest {};
+
+TEST_P(BadPositions, notFiniteOrHugeNamesTheParticle) {
+    Cluster cluster(5);
+    System system;
+    addParticles(system, 7);
+    system.addForce(makeForce(makeModel(), cluster, 2));
+    VerletIntegrator integrator(0.001);
+    auto context = makeContext(system, integrator);
+    vector<Vec3> good(2, Vec3(3, 3, 3));
+    good.insert(good.end(), cluster.positions.begin(), cluster.positions.end());
+    context->setPositions(good);
+    double energy = getEnergy(*context);
+    vector<double> forces = getForces(*context);
+    for (int atom = 2; atom < 7; atom++)
+        for (int component = 0; component < 3; component++)
+            for (double bad : {(double)NAN, (double)INFINITY, -(double)INFINITY, 1e30}) {
+                vector<Vec3> positions = good;
+                positions[atom][component] = bad;
+                context->setPositions(positions);
+                // OpenMM's CPU platform looks for NaN itself, and first.
+                string expected = platform->getName() == "CPU" && bad != 1e30
+                                      ? "article"
+                                      : "the position of particle " + to_string(atom) + " is";
+                EXPECT_MESSAGE(getEnergy(*context), expected);
+                EXPECT_MESSAGE(getForces(*context), expected);
+                EXPECT_MESSAGE(integrator.step(1), expected);
+                context->setPositions(good);
+                EXPECT_EQ(energy, getEnergy(*context));
+                EXPECT_EQ(forces, getForces(*context));
+            }
+}
+
+// Down to a distance of 0: either an exception, or a force that is the derivative of the energy.
+TEST_P(BadPositions, overlapsAreRightOrRefused) {
+    for (const char* repulsion : {"", R"({"type": "zbl", "p": 6})"})
+        for (const char* family : {"canonical", "student"}) {
+            ModelOptions options;
+            options.repulsion = repulsion;
+            options.family = family;
+            System system;
+            addParticles(system, 3);
+            PaiNNStudentForce* force = new PaiNNStudentForce(makeModel(options));
+            for (int i = 0; i < 3; i++)
+                force->addParticle(i, i == 1 ? 8 : 6);
+            system.addForce(force);
+            LangevinMiddleIntegrator integrator(300, 1, 0.001);
+            auto context = makeContext(system, integrator);
+            auto energyAt = [&](double d) {
+                context->setPositions({Vec3(0, 0, 0), Vec3(d, 0, 0), Vec3(0, 0.14, 0)});
+                return getEnergy(*context);
+            };
+            EXPECT_MESSAGE(energyAt(0.0), "particles 0 and 1 are at the same place, (0, 0, 0) nm");
+            int refused = 0, checked = 0;
+            for (double d = 1e-2; d > 1e-39; d /= 10) {
+                const double h = 1e-3;
+                try {
+                    double above = energyAt(d * (1 + h)), below = energyAt(d * (1 - h));
+                    double expected = -(above - below) / (2 * h * d), energy = energyAt(d);
+                    double found = getForces(*context)[3];
+                    ASSERT_TRUE(isfinite(energy) && isfinite(found)) << "at " << d;
+                    // What the rounding of the energies and the step leave of the difference quotient.
+                    double resolution = 1e-14 * fabs(energy) / (h * d) + 1e-5 * fabs(expected);
+                    EXPECT_NEAR(expected, found, 1e-9 + resolution) << "at " << d;
+                    EXPECT_TRUE(isOnHost() || fabs(found) < (1 << 30));
+                    checked++;
+                }
+                catch (const OpenMMException& e) {
+                    EXPECT_NE(string(e.what()).find("too close"), string::npos) << e.what();
+                    refused++;
+                }
+            }
+            EXPECT_GE(checked, 1);
+            // Where atoms repel each other the force would not fit into the platform's numbers.
+            EXPECT_TRUE(isOnHost() || *repulsion == 0 || refused > 20) << refused;
+            EXPECT_TRUE(isfinite(energyAt(0.1)));
+        }
+}
+
+TEST_P(BadPositions, isolatedAtomsFeelNothing) {
+    ModelOptions options;
+    options.atomReferences = {-1, -2, -3, -4};
+    PaiNNStudentModel model = makeModel(options);
+    Cluster cluster(5);
+    System system;
+    addParticles(system, 5);
+    system.addForce(makeForce(model, cluster));
+    VerletIntegrator integrator(0.001);
+    auto context = makeContext(system, integrator);
+    Cluster alone(1), rest = cluster;
+    rest.elements.erase(rest.elements.begin());
+    rest.positions.erase(rest.positions.begin());
+    double expected = Exact(model, alone).energy + Exact(model, rest).energy;
+    for (double far : {2.0, 1e5}) {
+        cluster.positions[0] = Vec3(far, 0, 0);
+        context->setPositions(cluster.positions);
+        EXPECT_NEAR(expected, getEnergy(*context), 1e-12 * fabs(expected));
+        vector<double> forces = getForces(*context);
+        for (int k = 0; k < 3; k++)
+            EXPECT_EQ(0.0, forces[k]);
+    }
+    for (int i = 0; i < 5; i++)
+        cluster.positions[i] = Vec3(10 * i, 0, 0);
+    context->setPositions(cluster.positions);
+    for (double f : getForces(*context))
+        EXPECT_EQ(0.0, f);
+}
+
+TEST_P(BadPositions, oneAtomAlone) {
+    PaiNNStudentModel model = makeModel();
+    System system;
+    addParticles(system, isOnHost() ? 1 : 2); // OpenMM with one particle alone crashes in the OpenCL library PoCL
+    system.addForce(makeForce(model, Cluster(1)));
+    VerletIntegrator integrator(0.001);
+    auto context = makeContext(system, integrator);
+    context->setPositions(vector<Vec3>(system.getNumParticles(), Vec3(1, 2, 3)));
+    EXPECT_EQ(Exact(model, Cluster(1)).energy, getEnergy(*context));
+    for (double f : getForces(*context))
+        EXPECT_EQ(0.0, f);
+}
+
+PAINN_ALL_PLATFORMS(BadPositions);
+
+} // namespace PaiNNPlugin
