@@ -13,8 +13,9 @@ from .subject import Subject, worst
 
 __all__ = ["check", "central_difference", "finite_difference_scan"]
 
-STEPS = np.geomspace(1e-5, 1e-2, 10)  # nm
+STEPS = np.geomspace(1e-6, 1e-2, 13)  # nm
 COORDINATES = 12  # a structure, chosen at random
+BEYOND = 1e4  # the scan ends where the error has grown so much above its floor
 STENCIL = ((-2, 1 / 12), (-1, -8 / 12), (1, 8 / 12), (2, -1 / 12))  # f' from 5 points, error of order h^4
 
 
@@ -47,9 +48,9 @@ def finite_difference_scan(
 
     Returns
     -------
-    array [len(steps)]
+    array [<= len(steps)]
         In units of the root mean square of the force components. Large steps suffer from the stencil, small ones from
-        rounding: the floor between them is the figure to quote.
+        rounding: the floor between them is the figure to quote. Steps far beyond the floor are left out.
     """
     forces = evaluator.evaluate(positions)[1].ravel()
     scale = max(float(np.sqrt((forces**2).mean())), 1e-12)
@@ -66,6 +67,8 @@ def finite_difference_scan(
             differences.append(central_difference(energy, step) + forces[coordinate])
         errors.append(worst(differences) / scale)
         advance(1 / len(steps))
+        if errors[-1] > BEYOND * min(errors):
+            break
     return np.array(errors)
 
 
