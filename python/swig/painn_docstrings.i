@@ -47,7 +47,7 @@ Returns
 -------
 str";
 %feature("docstring") PaiNNPlugin::PaiNNStudentModel::getCutoff
-"Get the distance beyond which two atoms do not see each other (equations F1 and F3).
+"Get the distance beyond which two atoms do not see each other (equation F3).
 
 Returns
 -------
@@ -350,7 +350,7 @@ Parameters
 context : openmm.Context
     The Context, made of a System that holds this force.";
 %feature("docstring") PaiNNPlugin::PaiNNStudentForce::getSubsystemEnergies
-"Compute the unscaled energy of every subsystem at the Context's present positions (equation F7).
+"Compute the unscaled energy of every subsystem at the Context's present positions (equation F9).
 
 Other Python threads run meanwhile.
 
@@ -364,7 +364,7 @@ Returns
 openmm.unit.Quantity
     A NumPy array [getNumSubsystems()] in kJ/mol.";
 %feature("docstring") PaiNNPlugin::PaiNNStudentForce::getParticleEnergies
-"Compute the unscaled energy of every particle entry at the Context's present positions (equation F7).
+"Compute the unscaled energy of every particle entry at the Context's present positions (equation F9).
 
 Other Python threads run meanwhile.
 

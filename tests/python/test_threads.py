@@ -65,8 +65,8 @@ def test_reading_releases(large):
 
 
 def test_evaluation_releases(tmp_path):
-    model = PaiNNStudentModel(random_model(tmp_path / "m.safetensors", hidden=64))
-    system, force, positions = gas(model)
+    model = PaiNNStudentModel(random_model(tmp_path / "m.safetensors", hidden=128))
+    system, force, positions = gas(model, 400)
     context = openmm.Context(system, openmm.VerletIntegrator(1e-6), openmm.Platform.getPlatform("Reference"))
     context.setPositions(positions)
     assert_releases(lambda: force.getSubsystemEnergies(context))
