@@ -18,7 +18,7 @@ constexpr size_t maxDepth = 4, maxValues = 65536;
 /** Builds a JsonValue from the parser's events and stops it at the first thing that is not allowed. */
 class Builder : public nlohmann::json_sax<nlohmann::json> {
 public:
-    explicit Builder(const std::string& where) : where(where) {}
+    Builder(const std::string& text, const std::string& where) : text(text), where(where) {}
     bool null() override {
         add(JsonValue::Kind::Null);
         return true;
@@ -40,13 +40,13 @@ public:
     bool number_float(number_float_t, const string_t& digits) override {
         // The parser's own value went through strtod(), which depends on the locale, and so may the decimal point in
         // its text.
-        std::string text = digits;
-        for (char& c : text)
+        std::string plain = digits;
+        for (char& c : plain)
             if (string_view("0123456789+-eE").find(c) == string_view::npos)
                 c = '.';
         double value = 0;
-        if (from_chars(text.data(), text.data() + text.size(), value).ec != errc())
-            throw OpenMMException(where + ": the number " + quote(text) + " is out of range");
+        if (from_chars(plain.data(), plain.data() + plain.size(), value).ec != errc())
+            throw OpenMMException(where + ": the number " + quote(plain) + " is out of range");
         add(JsonValue::Kind::Real).number = value;
         return true;
     }
@@ -88,7 +88,9 @@ public:
             throw OpenMMException(where + ": not valid UTF-8 at byte " + to_string(position));
         if (reason.find("out_of_range") != std::string::npos)
             throw OpenMMException(where + ": the number that ends at byte " + to_string(position) + " is out of range");
-        throw OpenMMException(where + ": not valid JSON at byte " + to_string(position));
+        size_t begin = position > 30 ? position - 30 : 0;
+        throw OpenMMException(where + ": not valid JSON at byte " + to_string(position) + ", after " +
+                              quote(text.substr(begin, position - begin)));
     }
     JsonValue root;
 
@@ -109,7 +111,7 @@ private:
             throw OpenMMException(where + ": JSON nested deeper than " + to_string(maxDepth) + " levels");
         stack.push_back(&add(kind));
     }
-    std::string where;
+    const std::string &text, &where;
     vector<JsonValue*> stack; // open lists and objects; a parent does not grow while its last item is open
     size_t numValues = 0;
 };
@@ -130,7 +132,7 @@ JsonValue parseJson(const string& text, const string& where) {
         throw OpenMMException(where + ": a zero byte at byte " + to_string(zero));
     if (text.compare(0, 3, "\xef\xbb\xbf") == 0)
         throw OpenMMException(where + ": a byte order mark before the JSON text");
-    Builder builder(where);
+    Builder builder(text, where);
     nlohmann::json::sax_parse(text, &builder);
     return std::move(builder.root);
 }
@@ -158,8 +160,12 @@ string describe(const JsonValue& value) {
     case JsonValue::Kind::Unsigned:
         return to_string(value.integer);
     case JsonValue::Kind::Negative:
-    case JsonValue::Kind::Real:
         return describe(value.number);
+    case JsonValue::Kind::Real: {
+        string digits = describe(value.number);
+        return digits.find_first_not_of("-0123456789") == string::npos ? digits + ".0"
+                                                                       : digits; // not an integer, so it says
+    }
     case JsonValue::Kind::Text:
         return quote(value.text);
     case JsonValue::Kind::List:

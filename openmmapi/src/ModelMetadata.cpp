@@ -99,13 +99,15 @@ void checkNotes(const JsonFields& fields, const string& key) {
     };
     for (size_t i = 0; i < notes.items.size(); i++) {
         const JsonValue& note = notes.items[i];
-        bool fine = isPlain(note) || note.kind == Kind::List;
+        const JsonValue* wrong = isPlain(note) || note.kind == Kind::List ? nullptr : &note;
         if (note.kind == Kind::List)
             for (const JsonValue& item : note.items)
-                fine = fine && isPlain(item);
-        if (!fine)
+                if (!isPlain(item))
+                    wrong = &item;
+        if (wrong != nullptr)
             throw OpenMMException(fields.nameOf(key) + ": " + quote(notes.keys[i]) +
-                                  " must be a text, a number, a boolean or a list of these, found " + describe(note));
+                                  " must be a text, a number, a boolean or a list of these, found " +
+                                  (wrong == &note ? "" : "a list with ") + describe(*wrong));
     }
 }
 

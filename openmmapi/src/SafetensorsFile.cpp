@@ -134,7 +134,8 @@ void SafetensorsFile::checkLayout() const {
     vector<pair<uint64_t, const string*>> order;
     for (auto& [name, tensor] : tensors)
         order.emplace_back(tensor.begin, &name);
-    sort(order.begin(), order.end());
+    stable_sort(order.begin(), order.end(),
+                [](auto& a, auto& b) { return a.first < b.first; }); // ties stay in order of name
     uint64_t end = 0;
     for (auto& [begin, name] : order) {
         if (begin > end)
