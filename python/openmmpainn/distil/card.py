@@ -23,11 +23,9 @@ _CARD = """\
 # {name}
 
 A canonical PaiNN student for {main} and {small} small molecules of H, C, N and O, distilled from {l.method}.
-{parameters} parameters: H = {n.hidden}, L = {n.blocks}, {n.basis} Bessel functions, cutoff {n.cutoff} angstrom
-with a
-polynomial envelope (p = {n.envelope_exponent}: two continuous derivatives), ZBL repulsion inside
-{n.radius_scale} times the
-sum of covalent radii. Licence: {licence}.
+{parameters} parameters: H = {n.hidden}, L = {n.blocks}, {n.basis} Bessel functions, cutoff {n.cutoff} angstrom with a
+polynomial envelope (p = {n.envelope_exponent}: two continuous derivatives), ZBL repulsion inside {n.radius_scale}
+times the sum of covalent radii. Licence: {licence}.
 
 ## What it is for
 
@@ -36,8 +34,7 @@ Molecular dynamics of {main} in vacuum at about 300 K; demonstrations, tests and
 ## What it must not be used for
 
 - Molecules that are not in the table below, however similar: it has seen nothing else.
-- More than one molecule that see each other (liquids, complexes, crystals, a solute in explicit solvent): no
-  contact
+- More than one molecule that see each other (liquids, complexes, crystals, a solute in explicit solvent): no contact
   between molecules was in the data. Several molecules as subsystems that do not see each other are fine.
 - Ions, radicals, excited states, bond breaking and making, proton transfer.
 - Results that should compare with experiment: it reproduces {l.method}, an approximate method, in vacuum.
@@ -46,35 +43,25 @@ Molecular dynamics of {main} in vacuum at about 300 K; demonstrations, tests and
 
 ## Data
 
-Teacher: {o[teacher]}. {o[data]}; {distorted} of the frames are distorted ones. Trajectories are {l.steps}
-steps of
-{l.timestep} fs of Langevin dynamics with the teacher at {kelvins} K from MMFF94-relaxed structures, of which
-every
-{l.stride}th frame after the first {l.warmup} steps is kept. Those of {main} start on a {l.grid} x {l.grid}
-grid of phi and
-psi, ({l.passes} to a cell), and each peptide bond is cis in {cis} % of them. For {share} % of the frames a distorted
-one is
-labelled too: all atoms shaken, a bond made 0.68 to 1.6 times as long, or two atoms pushed together. Frames
-with a force
-above {l.largest_force} eV/angstrom are dropped.
+Teacher: {o[teacher]}. {o[data]}; {distorted} of the frames are distorted ones. Trajectories are {l.steps} steps of
+{l.timestep} fs of Langevin dynamics with the teacher at {kelvins} K from MMFF94-relaxed structures, of which one
+frame in {l.stride} after the first {l.warmup} steps is kept. Those of {main} start on a {l.grid} x {l.grid} grid of
+phi and psi ({l.passes} to a cell), and each peptide bond is cis in {cis} % of them. For {share} % of the frames a
+distorted one is labelled too: all atoms shaken, a bond made 0.68 to 1.6 times as long, or two atoms pushed together.
+Frames with a force above {l.largest_force} eV/angstrom are dropped.
 
-One trajectory in {holdout} of each molecule is held out whole, and nothing was chosen by the held-out frames.
-They start
-near others of the same grid, so the errors below are those of interpolation within these molecules.
+One trajectory in {holdout} of each molecule is held out whole, and nothing was chosen by the held-out frames. They
+start near others of the same grid, so the errors below are those of interpolation within these molecules.
 
 ## Training
 
 {o[training_steps]} steps of Adam, each on {t.frames_main} frames of {main} and {t.frames_small} of each other
-molecule;
-learning rate {t.learning_rate:g}, warm-up of {t.warmup_steps} steps, cosine decay; gradients clipped at
-{t.clip:g}; moving
-average of the weights ({t.average}); smooth absolute errors of forces (weight 1) and of energies (weight
-{t.energy_weight:g}, a molecule, over the root of its atoms). Atom references are a least-squares fit to the
-molecules' mean
-energies; references and repulsion are taken off the labels beforehand. Seeds: {seeds}. Trained on:
-{o[trained_on]}.
-Software: {software}. A GPU adds numbers in no fixed order, so a second run gives a student as good, not the
-same bits.
+molecule; learning rate {t.learning_rate:g}, warm-up of {t.warmup_steps} steps, cosine decay; gradients clipped at
+{t.clip:g}; moving average of the weights ({t.average}); smooth absolute errors of forces (weight 1) and of energies
+(weight {t.energy_weight:g}, a molecule, over the root of its atoms). Atom references are a least-squares fit to the
+molecules' mean energies; references and repulsion are taken off the labels beforehand. Seeds: {seeds}. Trained on:
+{o[trained_on]}. Software: {software}. A GPU adds numbers in no fixed order, so a second run gives a student as good,
+not the same bits.
 
 `make student` makes it anew.
 
@@ -84,8 +71,7 @@ Force errors are by component in meV/angstrom, energy errors in meV a molecule (
 
 {held_out}
 
-Force MAE of {main} (all temperatures, not distorted) by phi (rows) and psi (columns), in cells of {degrees}
-degrees:
+Force MAE of {main} (all temperatures, not distorted) by phi (rows) and psi (columns), in cells of {degrees} degrees:
 
 {cells}
 """
@@ -93,8 +79,7 @@ degrees:
 _VISITS = """
 ## Frames that the student visits by itself
 
-Copies of {main} moved by the student alone (Langevin, 0.5 fs steps) from held-out frames of all phi and psi;
-then the
+Copies of {main} moved by the student alone (Langevin, 0.5 fs steps) from held-out frames of all phi and psi; then the
 teacher labelled frames of the later half of the way.
 
 {visits}
