@@ -6,8 +6,9 @@
 namespace PaiNNPlugin {
 
 RadialFilter::RadialFilter(const NetworkParameters& parameters, int block)
-    : cutoff(parameters.cutoff), basis(parameters.basis), network(parameters.blocks[block].filter) {
-    (parameters.family == Family::Student ? inner : outer).push_back(parameters.cutoffFunction);
+    : isStudent(parameters.family == Family::Student), cutoff(parameters.cutoff), basis(parameters.basis),
+      network(parameters.blocks[block].filter) {
+    (isStudent ? inner : outer).push_back(parameters.cutoffFunction);
     if (parameters.envelope)
         outer.push_back(*parameters.envelope);
 }
@@ -23,6 +24,19 @@ void multiply(const std::vector<CutoffFunction>& functions, double cutoff, doubl
                 dx[k] = dx[k] * g.value + x[k] * g.first;
         for (int k = 0; k < width; k++)
             x[k] *= g.value;
+    }
+}
+
+/** F4: the student divides r_ij by d + epsilon; here a factor on the rows that multiply the direction. */
+const double DIRECTION_EPSILON = 1e-9; // nm
+
+void soften(double d, int width, double* f, double* df) {
+    const double g = d / (d + DIRECTION_EPSILON);
+    const double dg = DIRECTION_EPSILON / ((d + DIRECTION_EPSILON) * (d + DIRECTION_EPSILON));
+    for (int k = 0; k < width; k++) {
+        if (df != nullptr)
+            df[k] = df[k] * g + f[k] * dg;
+        f[k] *= g;
     }
 }
 
@@ -43,6 +57,11 @@ void RadialFilter::evaluate(int count, const double* d, double* f, double* df) c
         network.forwardWithTangent(count, phi.data(), dphi.data(), f, df);
     for (int n = 0; n < count; n++)
         multiply(outer, cutoff, d[n], width, f + n * width, at(df, n * width));
+    if (isStudent)
+        for (int n = 0; n < count; n++) {
+            const size_t direction = n * width + width / 3 * 2;
+            soften(d[n], width / 3, f + direction, at(df, direction));
+        }
 }
 
 } // namespace PaiNNPlugin

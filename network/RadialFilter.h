@@ -27,6 +27,7 @@ public:
     void evaluate(int count, const double* d, double* f, double* df) const;
 
 private:
+    bool isStudent;
     double cutoff; // nm
     RadialBasis basis;
     std::vector<CutoffFunction> inner; // multiply the basis: the cutoff function of Student

@@ -72,6 +72,9 @@ public:
         for (T& x : f)
             x *= (n.family == Family::Canonical ? fc : T(1)) *
                  (n.envelope ? cutoffFunction(*n.envelope, n.cutoff, d) : T(1));
+        if (n.family == Family::Student) // r / (d + epsilon) instead of r / d
+            for (int h = 2 * H; h < 3 * H; h++)
+                f[h] *= d / (d + T(1e-9));
         return f;
     }
 
