@@ -72,6 +72,10 @@ class Evaluator:
         for i, number in enumerate(self.numbers):
             system.addParticle(1.0)
             self.force.addParticle(i, number)
+        # OpenMM on PoCL crashes with one particle alone: a second one, unknown to the network, keeps it company.
+        self._spare = 1 if len(self.numbers) == 1 else 0
+        for _ in range(self._spare):
+            system.addParticle(1.0)
         if box is not None:
             self.force.setUsesPeriodicBoundaryConditions(True)
             system.setDefaultPeriodicBoxVectors(*_vectors(box))
@@ -84,7 +88,8 @@ class Evaluator:
     def _place(self, positions: np.ndarray, box: np.ndarray | None) -> None:
         if box is not None:
             self.context.setPeriodicBoxVectors(*_vectors(box))
-        self.context.setPositions(np.asarray(positions, dtype=np.float64))
+        spare = np.zeros((self._spare, 3))
+        self.context.setPositions(np.vstack([np.asarray(positions, dtype=np.float64), spare]))
 
     def evaluate(self, positions: np.ndarray, box: np.ndarray | None = None) -> tuple[float, np.ndarray]:
         """Energy (kJ/mol) and forces [N, 3] (kJ/mol/nm) at positions [N, 3] (nm), in a new box (nm) if one is given."""
@@ -92,7 +97,7 @@ class Evaluator:
         state = self.context.getState(energy=True, forces=True)
         energy = state.getPotentialEnergy().value_in_unit(unit.kilojoule_per_mole)
         forces = state.getForces(asNumpy=True).value_in_unit(unit.kilojoule_per_mole / unit.nanometer)
-        return energy, np.array(forces)
+        return energy, np.array(forces[: len(self.numbers)])
 
     def energy(self, positions: np.ndarray, box: np.ndarray | None = None) -> float:
         """The energy alone (kJ/mol) at positions [N, 3] (nm)."""

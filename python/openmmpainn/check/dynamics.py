@@ -123,9 +123,10 @@ def _runs(
 ) -> tuple[np.ndarray, ...]:
     """Times [T] (ps) and total energies [REPLICAS, T] (kJ/mol); each run from its own random velocities."""
     system, platform = _system(subject, structure), openmm.Platform.getPlatform(subject.platform)
+    # Starts are made on Reference: the same for every platform, whose minimisers may differ.
     bath = openmm.LangevinMiddleIntegrator(TEMPERATURE, 20.0, TIME_STEP)
     bath.setRandomNumberSeed(subject.seed + 1)
-    warm = openmm.Context(system, bath, platform)
+    warm = openmm.Context(system, bath, openmm.Platform.getPlatform("Reference"))
     warm.setPositions(structure.positions)
     openmm.LocalEnergyMinimizer.minimize(warm, 10.0, 200)
     warm.setVelocitiesToTemperature(2 * TEMPERATURE, subject.seed + 1)  # half of it goes into the potential energy

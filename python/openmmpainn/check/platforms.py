@@ -21,7 +21,7 @@ MEDIAN, LARGEST, ENERGY = 2e-6, 3e-5, 2e-5
 
 def _why_unusable(platform: openmm.Platform) -> str | None:
     """Why OpenMM itself cannot use a platform here (no device, no driver); None if it can."""
-    system, bond = openmm.System(), openmm.HarmonicBondForce()  # a System without any force would crash OpenCL
+    system, bond = openmm.System(), openmm.HarmonicBondForce()  # two particles: one alone crashes OpenMM on PoCL
     system.addParticle(1.0)
     system.addParticle(1.0)
     bond.addBond(0, 1, 0.1, 1.0)

@@ -110,13 +110,14 @@ def check_bonds(subject: Subject, advance: Callable[[float], None]) -> list[Row]
     pairs = subject.pairs()
     distances = np.geomspace(SHORTEST, subject.cutoff * 0.999, POINTS)
     broken: list[str] = []
+    refused: list[str] = []
     mismatches: list[float] = []
     minima: dict[str, list[float]] = {}
     for a, b in pairs:
         line = _Line(subject.evaluator([a, b]), False, f"{symbol(a)}-{symbol(b)}")
         energies = []
         for distance in distances:
-            energies.append(_scan_point(subject, line, float(distance), broken, mismatches))
+            energies.append(_scan_point(subject, line, float(distance), broken, refused, mismatches))
             advance(1 / (POINTS * len(pairs)))
         values = np.array(energies)
         lower = (values[1:-1] < values[:-2]) & (values[1:-1] < values[2:])
@@ -127,7 +128,8 @@ def check_bonds(subject: Subject, advance: Callable[[float], None]) -> list[Row]
             len(broken),
             0,
             f"{len(pairs)} pairs of {' '.join(symbol(z) for z in subject.scan_elements)}, {SHORTEST} nm to the cutoff: "
-            + (f"not finite at {', '.join(broken[:4])}" if broken else "finite everywhere"),
+            + (f"not finite at {', '.join(broken[:4])}" if broken else "finite everywhere")
+            + (f"; {len(refused)} of {POINTS * len(pairs)} points refused by {subject.platform}" if refused else ""),
         )
     ]
     value, bar = worst(mismatches), SLOPE_BAR if subject.double else 1e-2
@@ -146,8 +148,10 @@ def check_bonds(subject: Subject, advance: Callable[[float], None]) -> list[Row]
     return rows
 
 
-def _scan_point(subject: Subject, line: _Line, distance: float, broken: list[str], mismatches: list[float]) -> float:
-    """One point of a bond scan: adds to ``broken`` and ``mismatches``; returns the energy (kJ/mol)."""
+def _scan_point(
+    subject: Subject, line: _Line, distance: float, broken: list[str], refused: list[str], mismatches: list[float]
+) -> float:
+    """One point of a bond scan: adds to the lists; returns the energy (kJ/mol)."""
     # Smaller steps where the energy bends sharply: a vector feature that goes through zero makes |v| do so.
     steps = min(5e-5, 0.005 * distance) * np.array([1, 0.1, 0.02]) if subject.double else [1e-3 * distance]
     errors = []
@@ -160,6 +164,9 @@ def _scan_point(subject: Subject, line: _Line, distance: float, broken: list[str
             if errors[-1] < SLOPE_BAR / 100:
                 break
     except openmm.OpenMMException:
+        if not subject.double:  # forces beyond the range of the platform's buffer must be refused
+            refused.append(line.name)
+            return float("nan")
         energy = force = float("nan")
     if not np.isfinite([energy, force, *errors]).all():
         broken.append(f"{line.name} {distance:.4f} nm")
