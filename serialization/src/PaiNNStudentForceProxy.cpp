@@ -3,8 +3,10 @@
 #include "PaiNNStudentForce.h"
 #include "StrictNode.h"
 #include "internal/Base64.h"
+#include "internal/OpenMMVersion.h"
 #include "internal/PaiNNStudentForceImpl.h"
 #include "internal/Sha256.h"
+#include "openmm/Platform.h"
 #include "openmm/serialization/SerializationNode.h"
 #include <limits>
 #include <memory>
@@ -155,8 +157,12 @@ void* PaiNNStudentForceProxy::deserialize(const SerializationNode& root) const {
 
 namespace {
 
-// Runs when the library is loaded; the registry keeps the proxy until the program ends.
+// Runs when the library is loaded; the registry keeps the proxy until the program ends. Another OpenMM has another
+// layout of SerializationNode, so that reading one there would crash: it says instead that it knows no
+// PaiNNStudentForce.
 const bool registered = [] {
+    if (!isSupportedOpenMM(Platform::getOpenMMVersion()))
+        return false;
     SerializationProxy::registerProxy(typeid(PaiNNStudentForce), new PaiNNStudentForceProxy());
     return true;
 }();

@@ -60,8 +60,8 @@ TEST_P(EdgeCases, TinyDistances) {
     RandomNetworkOptions repelled = options();
     repelled.repulsion = true;
     const ExactNetwork repulsive(randomNetwork(repelled));
-    const double limit = energyOf(network, {{1, 2}, {0, 0, 0, 1e-9, 0, 0}});
-    for (double d : {1e-12, 1e-19, 1e-38, 1e-100, 1e-160, 1e-250}) {
+    const double limit = energyOf(network, {{1, 2}, {0, 0, 0, 1e-16, 0, 0}}); // far below F4's epsilon
+    for (double d : {1e-18, 1e-19, 1e-38, 1e-100, 1e-160, 1e-250}) {
         const Evaluation e = evaluate(network, {{1, 2}, {0, 0, 0, d, 0, 0}});
         EXPECT_NEAR(e.energy, limit, 1e-5 * std::fabs(limit));
         const Evaluation r = evaluate(repulsive, {{1, 2}, {0, 0, 0, d, 0, 0}});

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "NeighborList.h"
 #include "StepScan.h"
-#include <chrono>
 #include <map>
 
 using namespace PaiNNPlugin;
@@ -176,22 +175,6 @@ TEST(NeighborList, AnyExtent) {
     }
     const Box box = {{{1e7, 0, 0}, {0, 1e7, 0}, {0, 0, 1e7}}};
     EXPECT_EQ(findNeighbors({0, 0, 0, 0.1, 0, 0, 1e6, 0, 0}, &box, 0.5).numPairs(), 1);
-}
-
-TEST(NeighborList, TheTimeGrowsWithTheAtoms) {
-    Random random(5);
-    auto seconds = [&](int numAtoms) {
-        const std::vector<double> x = randomPositions(random, numAtoms, 0.5 * std::cbrt(numAtoms / 50.0));
-        const auto start = std::chrono::steady_clock::now();
-        findNeighbors(x, nullptr, 0.3);
-        return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    };
-    double small = 1e9, large = 1e9;
-    for (int n = 0; n < 5; n++) {
-        small = std::min(small, seconds(1000));
-        large = std::min(large, seconds(16000));
-    }
-    EXPECT_LT(large, 60 * small); // all pairs would take 256 times as long
 }
 
 TEST(NeighborList, TinyDistancesDoNotUnderflow) {

@@ -8,6 +8,8 @@
 #include "openmm/internal/ContextImpl.h"
 #include "openmm/kernels.h"
 #include "openmm/reference/ReferencePlatform.h"
+#include <string>
+#include <vector>
 
 using namespace OpenMM;
 using namespace std;
@@ -38,10 +40,23 @@ bool needsKernel(const Platform& platform) {
            platform.supportsKernels({CalcCustomCPPForceKernel::Name(), CalcHarmonicBondForceKernel::Name()});
 }
 
+// Platform keeps its list of plugins that failed to load private, and offers a plugin no other way to be on it. The
+// rules of access do not hold for the arguments of an explicit instantiation, which defines loadFailures().
+vector<string>& loadFailures();
+template <vector<string>* list> struct LoadFailures {
+    friend vector<string>& loadFailures() {
+        return *list;
+    }
+};
+template struct LoadFailures<&Platform::pluginLoadFailures>;
+
 /** Each platform deletes its factories itself, so each gets one of its own. */
 void registerFactories() {
-    if (!isSupportedOpenMM(Platform::getOpenMMVersion()))
-        return; // said by PaiNNStudentForce::createImpl()
+    if (!isSupportedOpenMM(Platform::getOpenMMVersion())) {
+        loadFailures().push_back("PaiNNStudentForce is not available: openmmpainn is built for OpenMM " +
+                                 SUPPORTED_OPENMM + ", but this is OpenMM " + Platform::getOpenMMVersion());
+        return;
+    }
     for (int i = 0; i < Platform::getNumPlatforms(); i++) {
         Platform& platform = Platform::getPlatform(i);
         if (needsKernel(platform))
