@@ -78,23 +78,26 @@ def distil(
     plain = held_out[main].pick(held_out[main].temperatures > 0)
     network, history = train(recipe, metadata, learnt, plain, device, train_seconds, train_steps, graph)
 
-    # Judged in double precision, as the reference evaluates it.
+    name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
+    metadata["name"], metadata["licence"] = recipe.name, "MIT"
+    metadata["provenance"] = card.provenance_metadata(recipe, frames, f"{done} of {planned}", history[-1]["step"], name)
+    output = pathlib.Path(output)
+    output.mkdir(parents=True, exist_ok=True)
+    # Already now: whatever goes wrong below, the training is not lost.
+    write_model(output / f"{recipe.name}.safetensors", metadata, network.to_model_tensors())
+
+    # Errors in double precision, as the reference evaluates it; free dynamics in single, which is faster.
     network = network.double()
     table = judge.held_out_errors(network, held_out)
     cells = judge.backbone_map(network, plain)
     some = np.linspace(0, len(plain) - 1, min(_COPIES, len(plain))).astype(int)
     starts, molecule = plain.positions[some], plain.molecule
+    network = network.float()
     visits = [
-        judge.wander(network.float(), molecule, starts, kelvin, visit_seconds, recipe.labelling.method)
+        judge.wander(network, molecule, starts, kelvin, visit_seconds, recipe.labelling.method)
         for kelvin in ((300.0, 500.0) if visit_seconds > 0 else ())
     ]
-    name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
-    metadata["name"], metadata["licence"] = recipe.name, "MIT"
-    metadata["provenance"] = card.provenance_metadata(recipe, frames, f"{done} of {planned}", history[-1]["step"], name)
     metadata["accuracy"] = card.accuracy_metadata(recipe, table)
-
-    output = pathlib.Path(output)
-    output.mkdir(parents=True, exist_ok=True)
     write_model(output / f"{recipe.name}.safetensors", metadata, network.to_model_tensors())
     parameters = sum(parameter.numel() for parameter in network.parameters())
     card.write_card(output / f"{recipe.name}.md", recipe, metadata, frames, table, cells, visits, parameters)

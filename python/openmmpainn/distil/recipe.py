@@ -49,7 +49,7 @@ class Labelling:
     stride: int = 5
     distorted: float = 0.45
     grid: int = 24
-    passes: int = 2
+    passes: int = 3
     cis: float = 0.1
     trajectories_small: int = 60
     largest_force: float = 40.0
