@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import openmm
@@ -256,6 +258,26 @@ def test_student_is_not_rotated_silently(run, tmp_path):
     turned = WATER.replace("\n\n", '\nLattice="0 20 0 20 0 0 0 0 20"\n')
     code, _, err = run("evaluate", student, written(tmp_path, "a.xyz", turned), "--periodic")
     assert code == 2 and "not rotation invariant" in err
+
+
+def test_published_network(run, tmp_path):
+    """From the published ONNX file to energies (1e-9) and forces (1e-8 eV/angstrom) of the original program."""
+    published = Path(os.environ.get("PAINN_PUBLISHED", Path(__file__).resolve().parents[3] / "shared" / "published"))
+    if not (published / "student_model.onnx").exists():
+        pytest.skip(f"the published network is not at {published} (set PAINN_PUBLISHED)")
+    pytest.importorskip("onnx", reason="onnx, which reads ONNX files, is not installed")
+    expected = json.loads((published / "student_model_reference.json").read_text())
+    model, path = tmp_path / "published.safetensors", tmp_path / "frames.json"
+    code, out, err = run("convert", published / "student_model.onnx", model, "--elements", "H,C,N,O,S", "--json")
+    assert code == 0, err
+    summary = json.loads(out)
+    assert summary["elements"] == [1, 6, 7, 8, 16] and len(summary["warnings"]) >= 4
+    ase.io.write(path, [ase.Atoms(frame["numbers"], frame["positions"]) for frame in expected])
+    code, out, err = run("evaluate", model, path, "--units", "eV-A", "--json")
+    assert code == 0, err
+    for found, frame in zip(json.loads(out), expected, strict=True):
+        assert found["energy"] == pytest.approx(frame["energy"], rel=1e-9)
+        assert np.abs(np.array(found["forces"]) - frame["forces"]).max() < 1e-8
 
 
 def test_runs_as_a_module(canonical_path, tmp_path):
