@@ -8,6 +8,7 @@
 #include "openmm/OpenMMException.h"
 #include <atomic>
 #include <chrono>
+#include <ctime>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -41,8 +42,9 @@ string refusalOfFile(const string& path) {
     }
 }
 
-double secondsSince(chrono::steady_clock::time_point start) {
-    return chrono::duration<double>(chrono::steady_clock::now() - start).count();
+/** Processor time of this program: what else the machine does must not fail a test. */
+double processorSeconds() {
+    return static_cast<double>(clock()) / CLOCKS_PER_SEC;
 }
 
 long maxResidentKilobytes() {
@@ -57,10 +59,10 @@ TEST(Refusals, everyBadFileHasItsMessage) {
     int numFiles = 0;
     for (auto& list : {badContainers(), badModels()})
         for (const BadFile& file : list) {
-            auto start = chrono::steady_clock::now();
+            double start = processorSeconds();
             long before = maxResidentKilobytes();
             EXPECT_EQ("PaiNNStudentModel: " + file.message, refusal(file.bytes)) << file.name;
-            EXPECT_LT(secondsSince(start), 1.0) << file.name;
+            EXPECT_LT(processorSeconds() - start, 1.0) << file.name;
 #ifndef __SANITIZE_ADDRESS__
             EXPECT_LE(maxResidentKilobytes() - before, static_cast<long>(file.bytes.size() / 1024) + 65536)
                 << file.name;
@@ -86,15 +88,15 @@ TEST(Refusals, everyPrefix) {
 
 TEST(Refusals, mutantsNeverDoHarm) {
     Mutator mutator(20240501);
-    auto start = chrono::steady_clock::now();
+    auto end = chrono::steady_clock::now() + chrono::seconds(3);
     int numMutants = 0, numAccepted = 0;
-    for (; secondsSince(start) < 3; numMutants++) {
-        auto before = chrono::steady_clock::now();
+    for (; chrono::steady_clock::now() < end; numMutants++) {
+        double start = processorSeconds();
         string message = refusal(mutator.next());
         numAccepted += message.empty();
         ASSERT_TRUE(message.empty() || message.compare(0, 19, "PaiNNStudentModel: ") == 0) << message;
         ASSERT_LT(message.size(), 1000u);
-        ASSERT_LT(secondsSince(before), 2.0) << message;
+        ASSERT_LT(processorSeconds() - start, 1.0) << message;
     }
     EXPECT_GT(numMutants, 500);
     EXPECT_GT(numAccepted, 0); // some mutants differ in a weight alone
