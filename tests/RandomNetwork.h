@@ -7,6 +7,8 @@
 #include <cmath>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <ostream>
 #include <random>
 #include <string>
 #include <vector>
@@ -59,6 +61,11 @@ struct RandomNetworkOptions {
                (envelope ? "Envelope" + name(*envelope) : "") + (repulsion ? "Repulsion" : "");
     }
 };
+
+/** For GoogleTest's messages. */
+inline std::ostream& operator<<(std::ostream& out, const RandomNetworkOptions& options) {
+    return out << options.describe() << " seed " << options.seed;
+}
 
 namespace RandomNetworkDetail {
 
