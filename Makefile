@@ -46,7 +46,7 @@ test-cpp: build
 test-fuzz: build
 	PATH="$(BIN):$$PATH" PAINN_PYTHON=$(BIN)/python tests/fuzz/run.sh 1000000
 
-test-python: build $(VENV)/.test
+test-python: build $(VENV)/.test $(VENV)/.distil
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -q -m "not long" --durations=10 tests/python
 
 test-long: build $(VENV)/.test
