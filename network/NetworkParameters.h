@@ -24,7 +24,7 @@ using MLP = std::vector<LinearLayer>;
 struct CutoffFunction {
     enum class Type { Cosine, Polynomial };
     Type type = Type::Cosine;
-    int p = 3; ///< exponent of the polynomial envelope, >= 2 (twice differentiable at the cutoff for p >= 3)
+    int p = 3; ///< exponent of the polynomial envelope, >= 2; twice differentiable at the cutoff for every p
 };
 
 /** F2: what a distance is expanded in. */

@@ -47,8 +47,8 @@ inline ::testing::AssertionResult arraysAgree(const std::vector<double>& expecte
     if (!d.finite)
         return ::testing::AssertionFailure() << "a value is not finite";
     if (d.max > tolerance)
-        return ::testing::AssertionFailure() << "max difference " << d.max << " (median " << d.median << ") of RMS " << d.rms
-                                             << ", allowed " << tolerance;
+        return ::testing::AssertionFailure() << "max difference " << d.max << " (median " << d.median << ") of RMS "
+                                             << d.rms << ", allowed " << tolerance;
     return ::testing::AssertionSuccess() << "max difference " << d.max << " of RMS " << d.rms;
 }
 

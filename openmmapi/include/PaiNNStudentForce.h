@@ -16,14 +16,14 @@ namespace PaiNNPlugin {
 /**
  * This class computes energies and forces with a PaiNN neural network.
  *
- * Add one entry per particle that the network describes, with its element. The entries may be any subset of the System's
- * particles in any order, virtual sites included. Each entry belongs to a subsystem; particles of different subsystems do not
- * see each other, so one Context can hold many replicas of a molecule, or many molecules, in one batch. The energy of a
- * subsystem may be multiplied by a global parameter (setSubsystemScale()), and derivatives with respect to that parameter are
- * available through addEnergyParameterDerivative().
+ * Add one entry per particle that the network describes, with its element. The entries may be any subset of the
+ * System's particles in any order, virtual sites included. Each entry belongs to a subsystem; particles of different
+ * subsystems do not see each other, so one Context can hold many replicas of a molecule, or many molecules, in one
+ * batch. The energy of a subsystem may be multiplied by a global parameter (setSubsystemScale()), and derivatives with
+ * respect to that parameter are available through addEnergyParameterDerivative().
  *
- * Without periodic boundary conditions the particles of a subsystem are kept together as one molecule. With them, distances
- * are to the nearest periodic image, and only the pairs given to addBond() are kept together.
+ * Without periodic boundary conditions the particles of a subsystem are kept together as one molecule. With them,
+ * distances are to the nearest periodic image, and only the pairs given to addBond() are kept together.
  */
 class OPENMM_EXPORT_PAINN PaiNNStudentForce : public OpenMM::Force {
 public:

@@ -18,8 +18,7 @@ public:
         return "CalcPaiNNStudentForce";
     }
     CalcPaiNNStudentForceKernel(const std::string& name, const OpenMM::Platform& platform)
-        : OpenMM::KernelImpl(name, platform) {
-    }
+        : OpenMM::KernelImpl(name, platform) {}
     /**
      * Initialize the kernel. PaiNNStudentForceImpl has checked the force against the System before.
      *

@@ -12,8 +12,9 @@ namespace PaiNNPlugin {
 struct NetworkParameters;
 
 /**
- * A trained PaiNN network, read from a .safetensors file (docs/model-format.md) and checked completely. It cannot be changed
- * after that. Copies share the weights, and models with the same bytes share them too, however they were loaded.
+ * A trained PaiNN network, read from a .safetensors file (docs/model-format.md) and checked completely. It cannot be
+ * changed after that. Copies share the weights, and models with the same bytes share them too, however they were
+ * loaded.
  *
  * The file holds no code, and no path or address that it names is ever followed.
  */
@@ -45,8 +46,8 @@ public:
     /** Get the metadata of the file: a JSON text (docs/model-format.md). */
     const std::string& getMetadata() const;
     /**
-     * Get what a user must know before trusting results: one sentence each, empty for a flawless model. They come from the
-     * network itself (not rotation invariant, energy jump at the cutoff with its size in kJ/mol, cutoff only once
+     * Get what a user must know before trusting results: one sentence each, empty for a flawless model. They come from
+     * the network itself (not rotation invariant, energy jump at the cutoff with its size in kJ/mol, cutoff only once
      * differentiable, elements it never saw), not from a claim in the file.
      */
     const std::vector<std::string>& getWarnings() const;
