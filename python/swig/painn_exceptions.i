@@ -61,6 +61,7 @@ private:
 %enddef
 RELEASES_GIL(PaiNNPlugin::PaiNNStudentModel::PaiNNStudentModel)
 RELEASES_GIL(PaiNNPlugin::PaiNNStudentModel::fromBytes)
+RELEASES_GIL(PaiNNPlugin::PaiNNStudentModel::getWarnings)
 RELEASES_GIL(PaiNNPlugin::PaiNNStudentForce::updateParametersInContext)
 RELEASES_GIL(PaiNNPlugin::PaiNNStudentForce::getSubsystemEnergies)
 RELEASES_GIL(PaiNNPlugin::PaiNNStudentForce::getParticleEnergies)

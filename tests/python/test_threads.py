@@ -64,6 +64,16 @@ def test_reading_releases(large):
     assert_releases(lambda: PaiNNStudentModel.fromBytes(contents))
 
 
+def test_first_warnings_release(tmp_path):
+    """They come from evaluations of the network, once a model."""
+    models = []
+    for seed in range(4):
+        path = random_model(tmp_path / f"{seed}.safetensors", "student", seed, hidden=256, blocks=4)
+        models.append(PaiNNStudentModel(path))
+    remaining = iter(models)
+    assert_releases(lambda: next(remaining).getWarnings())
+
+
 def test_evaluation_releases(tmp_path):
     model = PaiNNStudentModel(random_model(tmp_path / "m.safetensors", hidden=128))
     system, force, positions = gas(model, 400)
