@@ -95,7 +95,7 @@ void checkForce(const PaiNNStudentForce& force, const map<int, string>& scales) 
         if (!isGlobalParameter(force, scale))
             fail("subsystem " + to_string(subsystem) + " is scaled by '" + scale +
                  "', which is not a global parameter of the force; add it with addGlobalParameter()");
-        if (subsystem >= force.getNumSubsystems() || !used[subsystem])
+        if (subsystem >= static_cast<int>(used.size()) || !used[subsystem])
             fail("subsystem " + to_string(subsystem) + " is scaled by '" + scale + "', but no particle belongs to it");
     }
     for (int i = 0; i < force.getNumEnergyParameterDerivatives(); i++)

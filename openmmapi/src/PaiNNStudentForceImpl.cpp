@@ -41,7 +41,8 @@ string findChange(const PaiNNStudentForce& before, const PaiNNStudentForce& now)
             return "the subsystem of entry " + to_string(i) + " (from " + to_string(subsystem1) + " to " +
                    to_string(subsystem2) + ")";
     }
-    for (int i = 0; i < now.getNumSubsystems(); i++)
+    const int numSubsystems = now.getNumSubsystems(); // looks at every particle
+    for (int i = 0; i < numSubsystems; i++)
         if (before.getSubsystemScale(i) != now.getSubsystemScale(i))
             return "the scale of subsystem " + to_string(i);
     if (before.getNumBonds() != now.getNumBonds())
