@@ -22,8 +22,8 @@ public:
     /**
      * @param elements      [numAtoms] index into NetworkParameters::atomicNumbers
      * @param positions     [numAtoms][3] nm, finite
-     * @param box           nullptr without periodic boundaries; otherwise minimum image, every box width at least twice
-     * the cutoff
+     * @param box           nullptr without periodic boundaries; otherwise minimum image, every diagonal component of
+     * the box at least twice the cutoff
      * @param atomEnergies  out, overwritten: [numAtoms] kJ/mol; their sum is the energy (F9)
      * @param forces        nullptr to skip the backward pass; otherwise overwritten: [numAtoms][3] kJ/mol/nm, force =
      * -dE/dx

@@ -72,8 +72,8 @@ struct Pair {
     Vec u;
 };
 
-/** r_ij = x_j - x_i + shift, nm. With widths of at least twice the cutoff, an image within the cutoff is the one found
- * here. */
+/** r_ij = x_j - x_i + shift, nm. With a diagonal of at least twice the cutoff, an image within the cutoff is the one
+ * found here. */
 Vec displacement(const double* xi, const double* xj, const Box* box) {
     Vec r = {xj[0] - xi[0], xj[1] - xi[1], xj[2] - xi[2]};
     if (box != nullptr)

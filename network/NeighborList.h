@@ -37,7 +37,8 @@ struct GeometryAdjoint {
  * Make the list; the time grows as numAtoms log(numAtoms), whatever the extent of the positions.
  *
  * @param positions  [numAtoms][3] nm, finite
- * @param box        nullptr, or box vectors in reduced form, every width at least twice the cutoff (minimum image)
+ * @param box        nullptr, or box vectors in reduced form, every diagonal component at least twice the cutoff: then
+ * no lattice vector is shorter, and the minimum image is the only one within the cutoff
  * @param cutoff     nm
  * @throws CoincidentAtoms for the first pair with a distance of zero
  */

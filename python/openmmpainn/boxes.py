@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["box_widths", "reduced_box"]
+__all__ = ["reduced_box"]
 
 
 def _lower_triangular(cell: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -22,11 +22,6 @@ def _shorten(box: np.ndarray) -> np.ndarray:
     c = c - a * np.round(c[0] / a[0])
     b = b - a * np.round(b[0] / a[0])
     return np.array([a, b, c])
-
-
-def box_widths(box: np.ndarray) -> np.ndarray:
-    """The distances [3] between opposite faces of a box whose vectors are the rows of ``box`` [3, 3]."""
-    return 1 / np.linalg.norm(np.linalg.inv(box), axis=0)
 
 
 def reduced_box(cell: np.ndarray, rotate: bool = True) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .boxes import box_widths, reduced_box
+from .boxes import reduced_box
 
 __all__ = ["SYMBOLS", "Structure", "default_structures", "read_structures", "require_elements", "symbol"]
 
@@ -78,7 +78,8 @@ class Structure:
         except ValueError as error:
             reason = "" if rotate else ", which would change the energy of this model, as it is not rotation invariant"
             raise ValueError(f"{self.name}: {error}{reason}") from None
-        narrowest = min(*np.diag(box), *box_widths(box))
+        # No lattice vector is shorter than the smallest diagonal component: one image at most is within the cutoff.
+        narrowest = np.diag(box).min()
         if narrowest < 2 * cutoff:
             raise ValueError(
                 f"{self.name}: its cell is {narrowest:.4g} nm wide at the narrowest; it must be at least twice the "
