@@ -29,8 +29,10 @@ TEST_P(Restart, sameInputSameBits) {
             continue;
         VerletIntegrator integrator(0.001);
         map<string, string> properties = getProperties();
-        if (platform->getName() == "CPU")
+        if (platform->getName() == "CPU") {
             properties["Threads"] = threads;
+            properties["DeterministicForces"] = string(threads) == "2" ? "true" : "false";
+        }
         Context context(*system, integrator, *platform, properties);
         for (int i = 0; i < (platform->getName() == "CPU" ? 350 : 1000); i++) {
             context.setPositions(cluster.positions);

@@ -20,7 +20,8 @@ PaiNNStudentForce* makeFullForce() {
     options.blocks = 1;
     vector<TestTensor> tensors = makeTensors(options);
     // What a text format loses first: the sign of zero, denormals, the ends of the range.
-    float special[] = {-0.0f, 1e-45f, -1e-40f, numeric_limits<float>::min(), -numeric_limits<float>::epsilon()};
+    using Limits = numeric_limits<float>;
+    float special[] = {-0.0f, 1e-45f, -1e-40f, Limits::min(), -Limits::epsilon(), Limits::max(), Limits::lowest()};
     copy(begin(special), end(special), tensors[0].values.begin());
     auto force = new PaiNNStudentForce(PaiNNStudentModel::fromBytes(packModel(makeMetadata(options), tensors)));
     force->setForceGroup(7);

@@ -7,7 +7,6 @@
 #include "TemporaryFolder.h"
 #include "openmm/OpenMMException.h"
 #include <atomic>
-#include <chrono>
 #include <ctime>
 #include <fstream>
 #include <gtest/gtest.h>
@@ -88,9 +87,8 @@ TEST(Refusals, everyPrefix) {
 
 TEST(Refusals, mutantsNeverDoHarm) {
     Mutator mutator(20240501);
-    auto end = chrono::steady_clock::now() + chrono::seconds(3);
-    int numMutants = 0, numAccepted = 0;
-    for (; chrono::steady_clock::now() < end; numMutants++) {
+    int numAccepted = 0;
+    for (int i = 0; i < 20000; i++) {
         double start = processorSeconds();
         string message = refusal(mutator.next());
         numAccepted += message.empty();
@@ -98,9 +96,7 @@ TEST(Refusals, mutantsNeverDoHarm) {
         ASSERT_LT(message.size(), 1000u);
         ASSERT_LT(processorSeconds() - start, 1.0) << message;
     }
-    EXPECT_GT(numMutants, 500);
     EXPECT_GT(numAccepted, 0); // some mutants differ in a weight alone
-    RecordProperty("mutants", numMutants);
 }
 
 TEST(Refusals, filesThatAreNone) {

@@ -57,6 +57,7 @@ TEST(Invariance, RotationsAndReflectionsOfCanonicalNetworks) {
         const Matrix R = randomRotation(random, n % 2);
         const Evaluation before = evaluate(network, atoms),
                          after = evaluate(network, {atoms.elements, rotate(R, atoms.positions)});
+        ASSERT_TRUE(std::isfinite(after.energy)); // std::max() would pass over NaN
         worstEnergy = std::max(worstEnergy, std::fabs(after.energy - before.energy) / std::fabs(before.energy));
         const Difference d = difference(rotate(R, before.forces), after.forces);
         ASSERT_TRUE(d.finite);
@@ -183,6 +184,7 @@ TEST(Invariance, Permutations) {
             }
         }
         const Evaluation after = evaluate(network, permuted);
+        ASSERT_TRUE(std::isfinite(after.energy)); // std::max() would pass over NaN
         worstEnergy = std::max(worstEnergy, std::fabs(after.energy - before.energy) / std::fabs(before.energy));
         const Difference d = difference(forces, after.forces);
         ASSERT_TRUE(d.finite);
