@@ -115,9 +115,10 @@ vector<string> findWarnings(const shared_ptr<const NetworkParameters>& network,
             threeDigits(jump.size) + " kJ/mol for a pair " + elementSymbol(jump.atomicNumber1) + "-" +
             elementSymbol(jump.atomicNumber2) +
             ", because its filters do not vanish there: a molecule wider than the cutoff does not conserve energy.");
-    else if (!isTwiceDifferentiable(*network))
+    if (!isTwiceDifferentiable(*network))
         warnings.push_back("The energy is only once differentiable at the cutoff of " + threeDigits(network->cutoff) +
-                           " nm: forces are continuous there, but have a kink.");
+                           " nm" + (jump.size > negligibleJump ? ", even where it does not jump" : "") +
+                           ": forces have a kink there.");
     if (!trainedElements)
         warnings.push_back(
             "The file does not say which elements the network was trained on: some that it accepts may give "

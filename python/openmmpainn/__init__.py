@@ -16,15 +16,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .bundled import bundledModels
+    from .model_warnings import ModelWarning
     from .painn import PaiNNStudentForce, PaiNNStudentModel
     from .topology import createSystem
 
 __version__ = "0.1.0"
 
-__all__ = ["PaiNNStudentForce", "PaiNNStudentModel", "bundledModels", "createSystem"]
+__all__ = ["ModelWarning", "PaiNNStudentForce", "PaiNNStudentModel", "bundledModels", "createSystem"]
 
 # Where each public name lives.
 _MODULES = {
+    "ModelWarning": "model_warnings",
     "PaiNNStudentForce": "painn",
     "PaiNNStudentModel": "painn",
     "bundledModels": "bundled",

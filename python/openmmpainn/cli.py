@@ -8,10 +8,12 @@ import contextlib
 import ctypes
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from .commands import check, convert, evaluate, info
+from .model_warnings import ModelWarning
 
 __all__ = ["main"]
 
@@ -89,6 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _build_parser().parse_args(arguments)
     import openmm
 
+    warnings.simplefilter("ignore", ModelWarning)  # the commands print them in their own way
     try:
         with _libraries_print_on_stderr():
             return parsed.run(parsed)

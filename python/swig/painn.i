@@ -46,6 +46,7 @@ using namespace OpenMM;
 %pythoncode %{
 import numpy as _numpy
 from openmm import unit as _unit
+from openmmpainn.model_warnings import warn_once as _warn_once
 
 _plugins.require_kernel()
 %}
@@ -59,6 +60,10 @@ _plugins.require_kernel()
 %}
 %pythonappend PaiNNPlugin::PaiNNStudentForce::getParticleEnergies(OpenMM::Context&, std::vector<double>&) %{
     val = _unit.Quantity(_numpy.array(val), _unit.kilojoule_per_mole)
+%}
+
+%pythonappend PaiNNPlugin::PaiNNStudentForce::PaiNNStudentForce(const PaiNNStudentModel&) %{
+    _warn_once(model)
 %}
 
 %newobject PaiNNPlugin::PaiNNStudentForce::_clone;

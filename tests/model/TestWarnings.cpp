@@ -67,8 +67,8 @@ TEST(Warnings, cosineCutoffOfACanonicalModel) {
 
 TEST(Warnings, student) {
     auto model = makeModel(studentOptions());
-    EXPECT_EQ(4u, model.getWarnings().size());
-    for (const char* text : {rotation, jump, norm, box})
+    EXPECT_EQ(5u, model.getWarnings().size());
+    for (const char* text : {rotation, jump, kink, norm, box})
         EXPECT_TRUE(warns(model, text)) << text;
 }
 

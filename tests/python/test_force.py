@@ -8,6 +8,7 @@ import inspect
 import json
 import pathlib
 import pickle
+import warnings
 
 import numpy as np
 import openmm
@@ -16,7 +17,19 @@ from openmm import OpenMMException, unit
 
 import openmmpainn
 from conftest import PLATFORMS
+from models import random_model
 from openmmpainn import PaiNNStudentForce, PaiNNStudentModel, createSystem
+
+
+def test_flaws_are_told_once(tmp_path):
+    model = PaiNNStudentModel(random_model(tmp_path / "flawed.safetensors", "student", seed=99))
+    with pytest.warns(openmmpainn.ModelWarning) as caught:
+        PaiNNStudentForce(model)
+    assert [str(warning.message) for warning in caught] == [f"random student: {text}" for text in model.getWarnings()]
+    assert all(warning.filename == __file__ for warning in caught)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        PaiNNStudentForce(PaiNNStudentModel.fromBytes(model.getBytes()))
 
 
 def make_context(system, positions, platform="Reference"):

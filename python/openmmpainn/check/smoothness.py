@@ -152,8 +152,8 @@ def _scan_point(
     subject: Subject, line: _Line, distance: float, broken: list[str], refused: list[str], mismatches: list[float]
 ) -> float:
     """One point of a bond scan: adds to the lists; returns the energy (kJ/mol)."""
-    # Smaller steps where the energy bends sharply: a vector feature that goes through zero makes |v| do so.
-    steps = min(5e-5, 0.005 * distance) * np.array([1, 0.1, 0.02]) if subject.double else [1e-3 * distance]
+    # Down to tiny steps, because a vector feature that goes through zero bends |v| and with it the energy sharply.
+    steps = distance * np.geomspace(1e-3, 1e-9, 7) if subject.double else [1e-3 * distance]
     errors = []
     try:
         energy, force = line.both(distance)
@@ -161,7 +161,7 @@ def _scan_point(
             slope = central_difference(lambda moved: line.energy(distance + moved), step)
             rounding = 10 * np.spacing(abs(energy)) / step  # what the difference cannot resolve
             errors.append(max(0.0, abs(slope + force) - rounding) / max(abs(force), subject.typical_force))
-            if errors[-1] < SLOPE_BAR / 100:
+            if errors[-1] < SLOPE_BAR / 10:
                 break
     except openmm.OpenMMException:
         if not subject.double:  # forces beyond the range of the platform's buffer must be refused

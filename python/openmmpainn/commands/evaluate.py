@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections import OrderedDict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -97,6 +98,8 @@ def run(arguments: argparse.Namespace) -> int:
     names, per_energy, per_force = UNITS[arguments.units]
     model = load_model(arguments.model)
     structures = read_structures(arguments.structures)
+    for warning in model.getWarnings():
+        print(f"Warning: {warning}", file=sys.stderr)
     results = evaluate_structures(model, structures, arguments.platform, arguments.periodic, show_progress=True)
     if arguments.json:
         frames = [
