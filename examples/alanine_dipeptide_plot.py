@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt  # noqa: E402 (after the backend is chosen)
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.patheffects import withStroke  # noqa: E402
 
+ENOUGH = 1000  # points, below which a density would promise statistics that are not there
 INK, GRID = "#2b2f36", "#e3e6ea"
 BLUE, RED, GREEN = "#2a6f97", "#c8553d", "#3a7d44"
 
@@ -45,8 +46,8 @@ def _series(axes: Axes, time: np.ndarray, values: np.ndarray, colour: str) -> No
     axes.set_xlim(0, time[-1])
 
 
-def _torsion_map(axes: Axes, phi: np.ndarray, psi: np.ndarray, time: np.ndarray) -> None:
-    """Where the molecule was: points coloured by time over a density that knows that angles are periodic."""
+def _density(axes: Axes, phi: np.ndarray, psi: np.ndarray) -> None:
+    """A smooth density that knows that angles are periodic."""
     edges = np.linspace(-180, 180, 73)
     counts = np.histogram2d(phi, psi, bins=(edges, edges))[0]
     distance = np.minimum(np.arange(72), 72 - np.arange(72)) * 5.0
@@ -57,6 +58,12 @@ def _torsion_map(axes: Axes, phi: np.ndarray, psi: np.ndarray, time: np.ndarray)
     density = np.pad(density, 1, mode="wrap")
     levels = density.max() * np.array([0.02, 0.08, 0.2, 0.4, 0.65, 1.0])
     axes.contourf(centres, centres, density, levels=levels, cmap="Blues", alpha=0.75, extend="neither")
+
+
+def _torsion_map(axes: Axes, phi: np.ndarray, psi: np.ndarray, time: np.ndarray) -> None:
+    """Where the molecule was: points coloured by time, over their density where there are enough of them."""
+    if len(phi) >= ENOUGH:
+        _density(axes, phi, psi)
     points = axes.scatter(phi, psi, c=time, s=5, cmap="plasma", alpha=0.55, linewidths=0)
     bar = axes.figure.colorbar(points, ax=axes, fraction=0.046, pad=0.03)
     bar.set_label("time (ps)", color=INK)
@@ -113,7 +120,7 @@ def plot_run(
     total.set_xlim(0, times[-1])
     _style(total, "Total energy without thermostat, about its mean", "time (ps)", "kJ/mol")
     _torsion_map(torsions, records[:, 5], records[:, 6], time)
-    _style(torsions, "Backbone torsions: every frame over their density", "φ (degrees)", "ψ (degrees)")
+    _style(torsions, "Backbone torsions", "φ (degrees)", "ψ (degrees)")
     for spine in torsions.spines.values():
         spine.set(visible=True, color="#9aa1ab")
     for line in (torsions.axhline, torsions.axvline):

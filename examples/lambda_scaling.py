@@ -22,6 +22,7 @@ for atom in pdb.topology.atoms():
 system.addForce(force)
 context = openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatform("Reference"))
 context.setPositions(pdb.positions)
+# The whole energy is scaled, the energies of the free atoms included: dE/dlambda is the unscaled energy.
 for value in (0.0, 0.5, 1.0):
     context.setParameter("lambda", value)
     state = context.getState(energy=True, parameterDerivatives=True)

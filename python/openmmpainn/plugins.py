@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Makes sure that the OpenMM that is there fits, and that its platforms know PaiNNStudentForce.
 
-OpenMM loads the plugins by itself when they lie in its own plugin folder, as they do after `pip install openmmpainn`.
+OpenMM loads the plugins by itself when they lie in its own plugin folder, as they do after pip has installed our wheel.
 Where they lie elsewhere (another site-packages, or OPENMM_PLUGIN_DIR names another folder), the functions here do it.
 """
 

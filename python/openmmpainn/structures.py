@@ -104,7 +104,7 @@ def read_structures(path: str) -> list[Structure]:
     try:
         from ase.io import read
     except ImportError:
-        raise ValueError("reading structures needs the Python package ase: pip install 'openmmpainn[tools]'") from None
+        raise ValueError("reading structures needs the Python package ase: pip install ase") from None
     if not os.path.exists(path):
         raise ValueError(f"there is no file '{path}'")
     if os.path.isdir(path):

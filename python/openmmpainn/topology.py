@@ -24,6 +24,8 @@ def _selected(everything: list[Any], atoms: Iterable[Any] | None) -> list[Any]:
     """The atoms that `atoms` names, checked, in the order given."""
     if atoms is None:
         return everything
+    if not isinstance(atoms, Iterable):
+        raise ValueError(f"atoms is {atoms!r}; it must list indices or atoms of the Topology")
     selected, seen = [], set()
     for value in atoms:
         if isinstance(value, bool) or type(value).__name__ in ("bool", "bool_"):
@@ -31,6 +33,8 @@ def _selected(everything: list[Any], atoms: Iterable[Any] | None) -> list[Any]:
                 "atoms holds True or False; it must list indices (numpy.flatnonzero() makes them of a mask)"
             )
         try:
+            if hasattr(value, "index") and not hasattr(value, "element"):  # a Residue or a Chain
+                raise TypeError
             index = operator.index(getattr(value, "index", value))
         except TypeError:
             raise ValueError(f"atoms holds {value!r}; it must list indices or atoms of the Topology") from None
@@ -80,12 +84,22 @@ def forceFromTopology(
     ------
     ValueError
         If an atom is out of range, listed twice, an extra particle without an element, or of an element that the model
-        does not know; if the subsystem is negative.
+        does not know; if there are no atoms; if the subsystem is negative or no integer.
+    TypeError
+        If model or topology is of another type.
     """
+    if not isinstance(topology, app.Topology):
+        raise TypeError(f"topology is of the type {type(topology).__name__}; it must be an openmm.app.Topology")
+    try:
+        subsystem = operator.index(subsystem)
+    except TypeError:
+        raise ValueError(f"subsystem is {subsystem!r}; it must be an integer") from None
     if subsystem < 0:
         raise ValueError(f"subsystem is {subsystem}; subsystems are counted from 0")
     force = cls(model)
     selected = _selected(list(topology.atoms()), atoms)
+    if not selected:
+        raise ValueError("atoms is empty; the network needs at least one atom to describe")
     known = model.getElements()
     for atom in selected:
         if atom.element is None:
@@ -140,7 +154,8 @@ def createSystem(
     Notes
     -----
     For a System in which the network describes only some atoms, make the System with a ForceField and add the result of
-    PaiNNStudentForce.fromTopology() with the argument atoms.
+    PaiNNStudentForce.fromTopology() with the argument atoms. The terms of the ForceField between those atoms must be
+    taken out: zero their bonds, angles and torsions, and add exceptions between them to the NonbondedForce.
     """
     from .painn import PaiNNStudentForce
 

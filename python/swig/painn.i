@@ -62,6 +62,13 @@ _plugins.require_kernel()
     val = _unit.Quantity(_numpy.array(val), _unit.kilojoule_per_mole)
 %}
 
+%pythonprepend PaiNNPlugin::PaiNNStudentForce::PaiNNStudentForce(const PaiNNStudentModel&) %{
+    if not isinstance(model, PaiNNStudentModel):
+        raise TypeError(
+            f"model is of the type {type(model).__name__}; it must be a PaiNNStudentModel, "
+            "such as PaiNNStudentModel('file.safetensors')"
+        )
+%}
 %pythonappend PaiNNPlugin::PaiNNStudentForce::PaiNNStudentForce(const PaiNNStudentModel&) %{
     _warn_once(model)
 %}

@@ -37,7 +37,22 @@ def test_some_atoms(canonical, ethanol):
     expected = [(2, 8, 3), (0, 6, 3), (8, 1, 3)]
     for chosen in ([2, 0, 8], np.array([2, 0, 8]), (atoms[i] for i in (2, 0, 8)), np.array([2, 0, 8], dtype=np.uint8)):
         assert entries(PaiNNStudentForce.fromTopology(canonical, topology, chosen, subsystem=3)) == expected
-    assert entries(PaiNNStudentForce.fromTopology(canonical, topology, atoms=[])) == []
+
+
+def test_arguments_of_the_wrong_kind(canonical, ethanol):
+    topology, _ = ethanol
+    for arguments, error, text in (
+        (dict(atoms=[]), ValueError, "atoms is empty"),
+        (dict(atoms=3), ValueError, "atoms is 3"),
+        (dict(atoms=list(topology.residues())), ValueError, "it must list indices or atoms"),
+        (dict(subsystem="a"), ValueError, "subsystem is 'a'"),
+        (dict(topology=[1]), TypeError, "of the type list"),
+        (dict(model="model.safetensors"), TypeError, "model is of the type str"),
+    ):
+        with pytest.raises(error, match=text):
+            PaiNNStudentForce.fromTopology(**{"model": canonical, "topology": topology, **arguments})
+    with pytest.raises(TypeError, match="must be a PaiNNStudentModel"):
+        PaiNNStudentForce("model.safetensors")
 
 
 def test_periodic(canonical, ethanol):

@@ -39,6 +39,8 @@ Molecular dynamics of {main} in vacuum at about 300 K; demonstrations, tests and
 - Ions, radicals, excited states, bond breaking and making, proton transfer.
 - Results that should compare with experiment: it reproduces {l.method}, an approximate method, in vacuum.
 - Temperatures much above 500 K: the hotter frames are there to make it safe, not to make it exact there.
+- Starts with atoms closer than about 0.05 nm: the network saw nothing there, and behind walls of thousands of
+  kJ/mol (a bare H-H pair: 550) its energy has meaningless deep holes.
 - Other elements than H, C, N and O, which the file refuses.
 
 ## Data
