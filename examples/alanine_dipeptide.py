@@ -261,7 +261,8 @@ def summarise(
         f"Speed         {speed * TIME_STEP * 86.4:.2f} ns/day at {1000 * TIME_STEP:g} fs, {1000 / speed:.2f} ms a step",
         f"Run           {records[-1, 1]:.4g} ps, mean temperature {records[:, 4].mean():.0f} K",
         f"Energy drift  {drift.slope:+.2g} kT/ns per degree of freedom, from {times[-1]:.3g} ps without thermostat:",
-        f"              {change:+.2g} kJ/mol in all, {judgement} the total energy's fluctuation of {drift.fluctuation:.2g}",
+        f"              {change:+.2g} kJ/mol in all, {judgement} "
+        f"the total energy's fluctuation of {drift.fluctuation:.2g}",
         f"Forces        {force_error:.1e} of their RMS at most from finite differences (Reference, step {step})",
     ]
     warnings = model.getWarnings()
