@@ -16,6 +16,7 @@ except ImportError:
     raise ImportError("openmmpainn.ase needs the Python package ase: pip install 'openmmpainn[tools]'") from None
 
 from .evaluator import Evaluator
+from .model_warnings import warn_once
 from .painn import PaiNNStudentModel
 from .periodic_cell import PlacedCell, place_cell
 from .structures import ANGSTROM
@@ -70,6 +71,7 @@ class PaiNNStudentCalculator(Calculator):
         if not isinstance(model, PaiNNStudentModel):
             bundled = isinstance(model, str) and not os.path.exists(model) and not model.endswith(".safetensors")
             model = PaiNNStudentModel.bundled(model) if bundled else PaiNNStudentModel(model)
+        warn_once(model)
         self.evaluator = Evaluator(model, platform, properties)
         summary = model_summary(model)
         self._cutoff = summary["cutoff"]  # nm

@@ -13,6 +13,7 @@ import openmm
 
 from .arrays import molecules_from_list, read_boxes, read_integers, read_lengths
 from .batch_context import BatchContext
+from .model_warnings import warn_once
 from .platforms import get_platform
 from .structures import symbol
 
@@ -78,7 +79,9 @@ class Evaluator:
                     f"properties holds '{name}'; the platform {platform} has {', '.join(sorted(known)) or 'none'}"
                 )
         self.model, self.platform, self.properties = model, platform, dict(properties or {})
-        self._known = np.array(model.getElements())
+        warn_once(model)
+        self._elements = model.getElements()
+        self._known = np.isin(np.arange(max(self._elements) + 2), self._elements)  # by atomic number; the last is False
         self._contexts: OrderedDict[tuple[bytes, bytes, bool], BatchContext] = OrderedDict()
 
     def compute(
@@ -208,19 +211,20 @@ class Evaluator:
             molecule = int(np.searchsorted(offsets, atom, side="right")) - 1
             return f"molecule {molecule}: " if len(offsets) > 2 else "", atom - offsets[molecule]
 
-        empty = np.flatnonzero(np.diff(offsets) == 0)
-        if empty.size:
-            raise ValueError(f"molecule {empty[0]} has no atoms")
+        empty = offsets[1:] == offsets[:-1]
+        if empty.any():
+            raise ValueError(f"molecule {np.argmax(empty)} has no atoms")
         if not np.isfinite(positions).all():
             where, atom = place(int(np.flatnonzero(~np.isfinite(positions).all(axis=1))[0]))
             raise ValueError(f"{where}the position of atom {atom} is not a finite number")
-        unknown = np.flatnonzero(~np.isin(numbers, self._known))
-        if unknown.size:
-            where, atom = place(int(unknown[0]))
-            number = int(numbers[unknown[0]])
+        known = self._known[np.clip(numbers, -1, len(self._known) - 1)]
+        if not known.all():
+            unknown = int(np.argmin(known))
+            where, atom = place(unknown)
+            number = int(numbers[unknown])
             raise ValueError(
                 f"{where}atom {atom} is {symbol(number)} ({number}), which the model does not know; it knows "
-                f"{', '.join(symbol(int(element)) for element in self._known)}"
+                f"{', '.join(symbol(int(element)) for element in self._elements)}"
             )
 
     def _batches(
@@ -290,4 +294,6 @@ class _Translated:
 
 def _packed(offsets: np.ndarray, batch: np.ndarray) -> np.ndarray:
     """The offsets of the molecules of a batch among themselves."""
+    if len(offsets) == 2:
+        return offsets
     return np.concatenate([[0], np.cumsum(offsets[batch + 1] - offsets[batch])])

@@ -10,7 +10,8 @@ from openmm import unit
 
 import openmmpainn
 from conftest import PLATFORMS
-from openmmpainn import Evaluator, PaiNNStudentForce, evaluator
+from models import random_model
+from openmmpainn import Evaluator, ModelWarning, PaiNNStudentForce, PaiNNStudentModel, evaluator
 from openmmpainn.platforms import platform_names
 
 EVERY_PLATFORM = [*PLATFORMS, "OpenCL"]
@@ -194,6 +195,13 @@ def test_errors_of_the_force_name_the_molecule(canonical):
     with pytest.raises(openmm.OpenMMException, match="starts with molecule 1"):
         tool.compute([([8, 1], PAIR), ([8, 1], PAIR, 0.9 * np.eye(3))])
     tool.compute(together[:1])  # and it works on
+
+
+def test_warnings_name_the_caller(tmp_path):
+    model = PaiNNStudentModel(random_model(tmp_path / "new.safetensors", seed=12345))
+    with pytest.warns(ModelWarning) as told:
+        Evaluator(model, "Reference")
+    assert all(warning.filename == __file__ for warning in told)
 
 
 def test_arguments(canonical):

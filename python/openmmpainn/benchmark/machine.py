@@ -11,7 +11,7 @@ from typing import Any
 
 import openmm
 
-__all__ = ["available_memory", "describe_machine", "usable_cores"]
+__all__ = ["available_memory", "describe_machine", "load_average", "usable_cores"]
 
 
 def usable_cores() -> int:
@@ -28,6 +28,11 @@ def available_memory() -> float:
     except OSError:
         return float("inf")
     return 1024.0 * next((int(line.split()[1]) for line in lines if line.startswith("MemAvailable")), 0)
+
+
+def load_average() -> float | None:
+    """How many processes wanted a core in the last minute; None where the system does not say."""
+    return os.getloadavg()[0] if hasattr(os, "getloadavg") else None
 
 
 def _processor() -> str:

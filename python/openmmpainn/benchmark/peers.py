@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["TorchPeer", "find_pairs"]
 
 # float32 arrays [edges, hidden] that autograd keeps alive in each block, about: to skip what would fill the memory.
-ARRAYS_PER_BLOCK = 24
+ARRAYS_PER_BLOCK = 20
 
 
 def find_pairs(positions: np.ndarray, cutoff: float, box: np.ndarray | None) -> tuple[np.ndarray, ...]:

@@ -59,6 +59,9 @@ def _notes(results: dict[str, Any]) -> list[str]:
     found = [row["peer"]["force_difference"] for row in results["rows"] if "force_difference" in row.get("peer", {})]
     if found:
         notes.append(f"Forces differ from PyTorch's (float32) by {max(found):.1e} of their RMS at most.")
+    load = results["machine"]["load_before"]
+    if load is not None and load > 0.5:
+        notes.append(f"Other work was under way: a load of {load:.1f} on {results['machine']['cores']} cores before.")
     summary = results["summary"]
     if "spread_of_cost_per_atom" in summary:
         notes.append(

@@ -3,21 +3,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..batch_context import BatchContext
 from ..evaluator import Evaluator
 from ..platforms import get_platform
 from ..progress import Progress, format_seconds
 from ..summary import model_summary
 from .dynamics import TIME_STEP, time_dynamics
-from .machine import available_memory, describe_machine, usable_cores
+from .machine import available_memory, describe_machine, load_average, usable_cores
 from .memory import bytes_per_atom
 from .systems import DENSITY, PERIODIC_FROM, BenchmarkSystem, make_system
 from .timing import Timing, time_calls
@@ -92,9 +94,9 @@ def run_benchmark(
         raise ValueError(f"threads is {threads}; numbers from 1 are allowed")
     if not seconds > 0:
         raise ValueError(f"seconds is {seconds}; it must be positive")
-    return _Benchmark(model, platform, threads or usable_cores(), seconds, peers).run(
-        sorted(sizes), sorted(batches), dynamics, memory, show_progress
-    )
+    benchmark = _Benchmark(model, platform, threads or usable_cores(), seconds, peers)
+    with benchmark.torch_threads():
+        return benchmark.run(sorted(sizes), sorted(batches), dynamics, memory, show_progress)
 
 
 class _Benchmark:
@@ -107,6 +109,7 @@ class _Benchmark:
         self.evaluator = Evaluator(model, platform, self.properties)
         self.peer: TorchPeer | None = None
         self.versions: dict[str, str] = {}
+        self.load = load_average()
         if peers:
             self.peer = self._make_peer()
         # s an atom of the slowest row so far, by who did it: what a larger row would take.
@@ -120,10 +123,24 @@ class _Benchmark:
             raise ValueError(f"--peers needs the Python package {error.name}: pip install {error.name}") from None
         from .peers import TorchPeer
 
-        torch.set_num_threads(self.threads)
         self.versions = {"PyTorch": torch.__version__, "SciPy": scipy.__version__}
         device = "cuda" if self.platform == "CUDA" and torch.cuda.is_available() else "cpu"
         return TorchPeer(self.model, self.summary["cutoff"], device)
+
+    @contextlib.contextmanager
+    def torch_threads(self) -> Iterator[None]:
+        """PyTorch with as many threads as the platform, if it takes part."""
+        if self.peer is None:
+            yield
+            return
+        import torch
+
+        before = torch.get_num_threads()
+        torch.set_num_threads(self.threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
     def run(
         self, sizes: list[int], batches: list[int], dynamics: bool, memory: bool, show_progress: bool
@@ -164,10 +181,11 @@ class _Benchmark:
         }
 
     def _machine(self) -> dict[str, Any]:
-        self.evaluator.computeFlat([self.elements[0]] * 2, [[0, 0, 0], [0.1, 0, 0]], [0, 2])
-        context = next(reversed(self.evaluator._contexts.values())).context
-        machine = describe_machine(context)
+        numbers, offsets = np.array([self.elements[0]] * 2), np.array([0, 2])
+        context = BatchContext(self.model, numbers, offsets, None, self.platform, self.properties)
+        machine = describe_machine(context.context)
         machine["versions"].update(self.versions)
+        machine["load_before"] = self.load
         return machine
 
     def _too_long(self, who: str, atoms: int) -> str | None:
