@@ -3,6 +3,7 @@
 #define PAINN_EXACT_NETWORK_H_
 
 #include "NetworkParameters.h"
+#include <exception>
 #include <memory>
 #include <vector>
 
@@ -42,7 +43,11 @@ private:
 };
 
 /** Two atoms (indices into the arrays given to evaluate) have a distance of zero, where no force exists. */
-struct CoincidentAtoms {
+struct CoincidentAtoms : std::exception {
+    CoincidentAtoms(int atom1, int atom2) : atom1(atom1), atom2(atom2) {}
+    const char* what() const noexcept override {
+        return "two atoms are at the same place";
+    }
     int atom1, atom2;
 };
 

@@ -105,7 +105,7 @@ std::vector<Pair> findPairs(const std::vector<double>& positions, const Box* box
     std::sort(sorted.begin(), sorted.end());
 
     std::vector<Pair> pairs;
-    CoincidentAtoms coincident = {-1, -1};
+    CoincidentAtoms coincident(-1, -1);
     auto visit = [&](int i, int j) {
         Pair pair = {{i, j}, 0, {}};
         const Vec r = displacement(&positions[3 * i], &positions[3 * j], box);

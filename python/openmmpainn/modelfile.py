@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-__all__ = ["FORMAT_VERSION", "METADATA_KEY", "read_model", "tensor_shapes", "write_model"]
+__all__ = ["FORMAT_VERSION", "METADATA_KEY", "read_model", "replacement", "tensor_shapes", "write_model"]
 
 FORMAT_VERSION = 1
 METADATA_KEY = "openmmpainn"
@@ -113,15 +115,26 @@ def write_model(
     text = json.dumps(metadata, allow_nan=False, ensure_ascii=False)
     data = save(arrays, metadata={METADATA_KEY: text})
     # Written beside the target and moved, so that a full disk leaves no half of a model behind.
-    temporary = f"{os.fspath(path)}.part"
+    with replacement(path) as temporary, open(temporary, "wb") as file:
+        file.write(data)
+    return metadata
+
+
+@contextlib.contextmanager
+def replacement(path: str | os.PathLike[str]) -> Iterator[str]:
+    """The path of an empty file beside ``path``, which takes its place at the end of the block unless that fails."""
+    target = os.path.abspath(os.fspath(path))
+    if not os.path.isdir(os.path.dirname(target)):
+        raise FileNotFoundError(f"there is no folder '{os.path.dirname(target)}' to write '{target}' to")
+    handle, temporary = tempfile.mkstemp(dir=os.path.dirname(target), suffix=".safetensors")
+    os.close(handle)
     try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-        os.replace(temporary, path)
+        yield temporary
+        os.chmod(temporary, 0o644)  # mkstemp's files are for their owner alone
+        os.replace(temporary, target)
     finally:
         if os.path.exists(temporary):
             os.remove(temporary)
-    return metadata
 
 
 def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

@@ -24,7 +24,7 @@ void saveInput() {
 }
 
 void fail(int signal) {
-    std::fprintf(stderr, signal == SIGPROF ? "An input took 2 seconds\n" : "Aborted\n");
+    std::fprintf(stderr, signal == SIGPROF ? "An input took a second\n" : "Aborted\n");
     saveInput();
     _exit(1);
 }
@@ -69,7 +69,7 @@ int main(int argc, char** argv) {
     auto start = std::chrono::steady_clock::now();
     for (unsigned long long i = 0; i < runs; i++) {
         input = mutator.next();
-        limitTime(2);
+        limitTime(1);
         runInput();
     }
     limitTime(0);

@@ -68,7 +68,7 @@ TEST(Refusals, everyBadFileHasItsMessage) {
 #endif
             numFiles++;
         }
-    EXPECT_GE(numFiles, 60);
+    EXPECT_GE(numFiles, 150);
     RecordProperty("files", numFiles);
 }
 
@@ -138,13 +138,11 @@ TEST(Refusals, fileThatChangesWhileItIsRead) {
             ofstream(path, ios::binary) << bytes;
         }
     });
-    int numLoaded = 0, numRefused = 0;
     for (int i = 0; i < 300; i++) {
-        string message = refusalOfFile(path);
-        (message.empty() ? numLoaded : numRefused)++;
+        string message = refusalOfFile(path); // "" when it was whole just then
+        EXPECT_TRUE(message.empty() || message.find(path) != string::npos) << message;
     }
     stop = true;
     writer.join();
-    EXPECT_EQ(300, numLoaded + numRefused);
     EXPECT_EQ("", refusalOfFile(path));
 }

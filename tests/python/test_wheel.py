@@ -22,6 +22,7 @@ DYNAMICS = """
 import sys, warnings
 caught = []
 warnings.showwarning = lambda *arguments: caught.append(str(arguments[0]))
+warnings.simplefilter("ignore", UserWarning)  # those of the model
 import numpy, openmm
 from openmm import app, unit
 import openmmpainn

@@ -8,6 +8,7 @@ import os
 import re
 from typing import Any
 
+from ..modelfile import replacement
 from ..structures import SYMBOLS
 from ..summary import model_summary
 from .common import add_json, load_model, print_json
@@ -77,16 +78,18 @@ def run(arguments: argparse.Namespace) -> int:
     if not os.path.isdir(folder):
         raise ValueError(f"OUT: there is no folder '{folder}'")
     elements = parse_elements(arguments.elements) if arguments.elements is not None else None
-    messages = convert(
-        arguments.input,
-        arguments.output,
-        elements=elements,
-        name=arguments.name,
-        licence=arguments.licence,
-        length_unit=arguments.length_unit,
-        energy_unit=arguments.energy_unit,
-    )
-    summary = model_summary(load_model(arguments.output))
+    # What the strict reader refuses never becomes the output.
+    with replacement(arguments.output) as temporary:
+        messages = convert(
+            arguments.input,
+            temporary,
+            elements=elements,
+            name=arguments.name,
+            licence=arguments.licence,
+            length_unit=arguments.length_unit,
+            energy_unit=arguments.energy_unit,
+        )
+        summary = model_summary(load_model(temporary))
     if arguments.json:
         print_json({"output": arguments.output, "messages": messages, **summary})
         return 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -89,8 +88,6 @@ def run(arguments: argparse.Namespace) -> int:
     names, per_energy, per_force = UNITS[arguments.units]
     model = load_model(arguments.model)
     structures = read_structures(arguments.structures)
-    for warning in model.getWarnings():
-        print(f"Warning: {warning}", file=sys.stderr)
     results = evaluate_structures(model, structures, arguments.platform, arguments.periodic, show_progress=True)
     if arguments.json:
         frames = [
@@ -104,4 +101,6 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"{'atom':>6}  {'':2}  {'force (' + names[1] + ')':>15}")
         for atom, (number, force) in enumerate(zip(structure.numbers, forces * per_force, strict=True)):
             print(f"{atom:>6}  {symbol(number):2}  " + " ".join(f"{component:>17.9g}" for component in force))
+    for warning in model.getWarnings():
+        print(f"Warning: {warning}")
     return 0
