@@ -35,6 +35,7 @@ BATCHES = (1, 4, 16, 64, 256)
 BATCH_ATOMS = 22
 FRAMES = 4  # the positions change from call to call, by a few thousandths of a nm, as they do from step to step
 LONGEST = 30.0  # s: work that takes longer in one call is left out
+OVERHEAD_UP_TO = 50  # atoms
 FLATNESS_FROM = 1000  # atoms
 
 
@@ -112,8 +113,8 @@ class _Benchmark:
         self.load = load_average()
         if peers:
             self.peer = self._make_peer()
-        # s an atom of the slowest row so far, by who did it: what a larger row would take.
-        self._pace: dict[str, float] = {}
+        # By who did it: s an atom, to foresee what a larger row takes, and whether it is from a row of many atoms.
+        self._pace: dict[str, tuple[float, bool]] = {}
 
     def _make_peer(self) -> TorchPeer:
         try:
@@ -188,9 +189,16 @@ class _Benchmark:
         machine["load_before"] = self.load
         return machine
 
+    def _note_pace(self, who: str, timing: Timing, atoms: int) -> None:
+        """Keep the slowest of the rows of many atoms, or the last of the small ones, which are mostly overhead."""
+        pace, many = timing.median / atoms, atoms > OVERHEAD_UP_TO
+        slowest, was_many = self._pace.get(who, (0.0, False))
+        if many or not was_many:
+            self._pace[who] = (max(pace, slowest) if was_many else pace, many)
+
     def _too_long(self, who: str, atoms: int) -> str | None:
         """Why a call for so many atoms is left out; None if it is not."""
-        expected = self._pace.get(who, 0.0) * atoms
+        expected = self._pace.get(who, (0.0, False))[0] * atoms
         return f"one call would take about {format_seconds(expected)}" if expected > LONGEST else None
 
     def _evaluate(self, kind: str, systems: list[BenchmarkSystem]) -> dict[str, Any]:
@@ -218,7 +226,7 @@ class _Benchmark:
         ours(0)
         row["first_call"] = time.perf_counter() - start  # makes the Context
         timing = time_calls(ours, self.seconds)
-        self._pace["ours"] = timing.median / atoms
+        self._note_pace("ours", timing, atoms)
         row.update(asdict(timing), us_per_atom=1e6 * timing.median / atoms, per_molecule=timing.median / len(systems))
         if self.peer is not None:
             row["peer"] = self._with_peer(systems, frames, ours(0)[1])
@@ -250,7 +258,7 @@ class _Benchmark:
         size = float(np.sqrt(np.mean(forces**2)))
         edges = peer.prepare(systems, frames)
         timing: Timing = time_calls(peer.evaluate, self.seconds)
-        self._pace["peer"] = timing.median / atoms
+        self._note_pace("peer", timing, atoms)
         return {
             "edges": edges,
             **asdict(timing),
@@ -272,7 +280,7 @@ class _Benchmark:
         """Memory for each atom, from the smallest and largest periodic systems that were measured."""
         sizes = [row["atoms"] for row in rows if row["kind"] == "single" and row["periodic"] and "median" in row]
         if len(sizes) < 2:
-            return {"memory_skipped": f"it needs two sizes of {PERIODIC_FROM} atoms or more"}
+            return {"memory_skipped": f"it needs two sizes of {PERIODIC_FROM:,} atoms or more"}
         try:
             value = bytes_per_atom(self.model, self.platform, self.properties, (min(sizes), max(sizes)), 20 * LONGEST)
         except (subprocess.SubprocessError, OSError) as error:
