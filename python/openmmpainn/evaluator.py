@@ -96,7 +96,7 @@ class Evaluator:
             [3, 3] in nm, in OpenMM's reduced form (None if it is not). Quantities of another unit of length are
             converted.
         forces : bool
-            If False, only the energies are computed, which takes about a third of the time.
+            If False, only the energies are computed, without the backward pass.
 
         Returns
         -------

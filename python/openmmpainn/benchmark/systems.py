@@ -66,7 +66,7 @@ def make_system(size: int, elements: list[int], seed: int = 0) -> BenchmarkSyste
 def _strew(size: int, generator: np.random.Generator, edge: float, radius: float | None) -> np.ndarray:
     """Positions [size, 3] (nm) in a periodic cube, or in the ball of this radius within it, one after another.
 
-    A place is taken if no earlier atom is closer than CLOSEST. At this density about every second place is.
+    A place is taken if no earlier atom is closer than CLOSEST.
     """
     cells = max(1, int(edge / CLOSEST))  # along an edge, each at least CLOSEST wide
     inside: dict[tuple[int, ...], list[np.ndarray]] = {}
