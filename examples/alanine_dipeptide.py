@@ -16,10 +16,9 @@ import numpy as np
 import openmm
 from openmm import app, unit
 
-from openmmpainn import PaiNNStudentModel, bundledModels, createSystem
+from openmmpainn import Evaluator, PaiNNStudentModel, bundledModels, createSystem
 from openmmpainn.check.derivatives import STEPS, finite_difference_scan
 from openmmpainn.check.dynamics import drift_of_one_run
-from openmmpainn.evaluator import Evaluator
 from openmmpainn.progress import format_seconds
 
 HERE = Path(__file__).resolve().parent
@@ -200,7 +199,7 @@ def check_forces(model: PaiNNStudentModel, simulation: app.Simulation, seed: int
     numbers = [atom.element.atomic_number for atom in simulation.topology.atoms()]
     x = simulation.context.getState(positions=True).getPositions(asNumpy=True).value_in_unit(unit.nanometer)
     chosen = np.random.default_rng(seed).permutation(3 * len(numbers))[:12]
-    errors = finite_difference_scan(Evaluator(model, numbers), np.array(x), chosen)
+    errors = finite_difference_scan(Evaluator(model, "Reference"), numbers, np.array(x), chosen)
     best = int(np.nanargmin(errors))
     return float(errors[best]), f"{STEPS[best]:.0e} nm"
 

@@ -2,8 +2,9 @@
 """PaiNN neural network potentials as a Force of OpenMM.
 
 ``PaiNNStudentModel`` reads a model file, ``PaiNNStudentForce`` evaluates it in a System;
-``PaiNNStudentForce.fromTopology`` and ``createSystem`` make them from a Topology, and ``bundledModels`` lists the
-models that come with this package.
+``PaiNNStudentForce.fromTopology`` and ``createSystem`` make them from a Topology, ``Evaluator`` computes energies and
+forces of plain arrays in batches, ``openmmpainn.ase`` is a calculator for ASE, and ``bundledModels`` lists the models
+that come with this package.
 
 These names are looked up when they are first used: importing the package alone needs neither OpenMM nor the compiled
 module, so that model files can also be written and networks trained where OpenMM is not installed.
@@ -16,16 +17,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .bundled import bundledModels
+    from .evaluator import Evaluator
     from .model_warnings import ModelWarning
     from .painn import PaiNNStudentForce, PaiNNStudentModel
     from .topology import createSystem
 
 __version__ = "0.1.0"
 
-__all__ = ["ModelWarning", "PaiNNStudentForce", "PaiNNStudentModel", "bundledModels", "createSystem"]
+__all__ = ["Evaluator", "ModelWarning", "PaiNNStudentForce", "PaiNNStudentModel", "bundledModels", "createSystem"]
 
 # Where each public name lives.
 _MODULES = {
+    "Evaluator": "evaluator",
     "ModelWarning": "model_warnings",
     "PaiNNStudentForce": "painn",
     "PaiNNStudentModel": "painn",

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from models import random_model
-from openmmpainn import PaiNNStudentModel, bundledModels
-from openmmpainn.evaluator import Evaluator
+from openmmpainn import Evaluator, PaiNNStudentModel, bundledModels
 
 torch = pytest.importorskip("torch", reason="PyTorch is the truth here: pip install torch==2.13.0")
 
@@ -75,9 +74,9 @@ def test_against_autograd(path, ethanol):
     numbers = np.array([6, 6, 8, 1, 1, 1, 1, 1, 1])
     rng = np.random.default_rng(1)
     frames = positions + 0.008 * rng.standard_normal((FRAMES, *positions.shape))
-    evaluator = Evaluator(PaiNNStudentModel(path), numbers)
-    found = [evaluator.evaluate(frame) for frame in frames]
-    energies, forces = np.array([e for e, _ in found]), np.array([f for _, f in found])
+    evaluator = Evaluator(PaiNNStudentModel(path), "Reference")
+    found = [evaluator.compute([(numbers, frame)]) for frame in frames]
+    energies, forces = np.array([e for [e], _ in found]), np.array([f for _, [f] in found])
     interaction, expected, expected_forces = oracle(path, numbers, frames)
 
     energy_error = np.abs(energies - expected) / np.abs(interaction)

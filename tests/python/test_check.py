@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from models import random_model
-from openmmpainn import PaiNNStudentModel, cli
+from openmmpainn import Evaluator, PaiNNStudentModel, cli
 from openmmpainn.check import check_model
 from openmmpainn.check.dynamics import BOLTZMANN, drift_of_one_run, estimate_drift
 from openmmpainn.check.report import FAIL, PASS, UNRESOLVED, WARN, judge
@@ -86,12 +86,20 @@ def test_nan_fails():
     assert judge("x", 2.0, 1.0, "", judged=False).status == WARN
 
 
+def break_forces(monkeypatch, factor):
+    """Multiply all forces of an Evaluator."""
+    exact = Evaluator.compute
+
+    def compute(*arguments, **options):
+        energies, forces = exact(*arguments, **options)
+        return energies, forces and [factor * f for f in forces]
+
+    monkeypatch.setattr(Evaluator, "compute", compute)
+
+
 def test_broken_forces_are_found(reports, monkeypatch, tmp_path):
     """A force that is 1e-7 off its energy fails."""
-    from openmmpainn.evaluator import Evaluator
-
-    exact = Evaluator.evaluate
-    monkeypatch.setattr(Evaluator, "evaluate", lambda *a: (exact(*a)[0], exact(*a)[1] * (1 + 1e-7)))
+    break_forces(monkeypatch, 1 + 1e-7)
     path = random_model(tmp_path / "m.safetensors", "canonical", elements=(1, 8), **SMOOTH)
     report = check_model(PaiNNStudentModel(path), nve_steps=0)
     assert rows(report)["finite differences"].status == FAIL and report.failed
@@ -137,10 +145,7 @@ def test_command(tmp_path):
 
 
 def test_command_fails_with_exit_code_1(capsys, monkeypatch, tmp_path):
-    from openmmpainn.evaluator import Evaluator
-
-    exact = Evaluator.evaluate
-    monkeypatch.setattr(Evaluator, "evaluate", lambda *a: (exact(*a)[0], 1.001 * exact(*a)[1]))
+    break_forces(monkeypatch, 1.001)
     path = random_model(tmp_path / "m.safetensors", "canonical", elements=(1, 8), **SMOOTH)
     assert cli.main(["check", path, "--nve-steps", "0"]) == 1
     assert "FAIL" in capsys.readouterr().out

@@ -26,6 +26,7 @@ def central_difference(function: Callable[[float], float], step: float) -> float
 
 def finite_difference_scan(
     evaluator: Evaluator,
+    numbers: Sequence[int],
     positions: np.ndarray,
     coordinates: Sequence[int],
     steps: Sequence[float] = STEPS,
@@ -36,7 +37,9 @@ def finite_difference_scan(
     Parameters
     ----------
     evaluator : Evaluator
-        Of the structure.
+        Of the model.
+    numbers : sequence of int [N]
+        Atomic numbers.
     positions : array [N, 3]
         nm.
     coordinates : sequence of int
@@ -52,7 +55,7 @@ def finite_difference_scan(
         In units of the root mean square of the force components. Large steps suffer from the stencil, small ones from
         rounding: the floor between them is the figure to quote. Steps far beyond the floor are left out.
     """
-    forces = evaluator.evaluate(positions)[1].ravel()
+    forces = evaluator.compute([(numbers, positions)])[1][0].ravel()
     scale = max(float(np.sqrt((forces**2).mean())), 1e-12)
     errors = []
     for step in steps:
@@ -62,7 +65,7 @@ def finite_difference_scan(
             def energy(distance: float, coordinate: int = coordinate) -> float:
                 moved = positions.copy()
                 moved.ravel()[coordinate] += distance
-                return evaluator.energy(moved)
+                return evaluator.compute([(numbers, moved)], forces=False)[0][0]
 
             differences.append(central_difference(energy, step) + forces[coordinate])
         errors.append(worst(differences) / scale)
@@ -85,11 +88,11 @@ def check(subject: Subject, advance: Callable[[float], None]) -> list[Row]:
     generator = np.random.default_rng(subject.seed)
     floors, best, bars = [], [], []
     for index, structure in enumerate(subject.structures):
-        evaluator = subject.evaluator(structure.numbers)
         coordinates = generator.permutation(3 * len(structure.numbers))[:COORDINATES]
         steps = _steps_inside(structure.positions, subject.cutoff)
         errors = finite_difference_scan(
-            evaluator,
+            subject.evaluator,
+            structure.numbers,
             structure.positions,
             coordinates,
             steps,
@@ -99,7 +102,8 @@ def check(subject: Subject, advance: Callable[[float], None]) -> list[Row]:
         floors.append(float(errors[at]))
         best.append(float(steps[at]))
         # What the last bits of the energy alone make of the difference: much where the energy is large.
-        rounding = 4 * np.spacing(abs(evaluator.energy(structure.positions))) / steps[at] / subject.force_scale(index)
+        energy = subject.energy(structure.numbers, structure.positions)
+        rounding = 4 * np.spacing(abs(energy)) / steps[at] / subject.force_scale(index)
         bars.append(float(1e-9 + rounding) if subject.double else 1e-3)
     worst_index = int(np.argmax(np.nan_to_num(np.array(floors) / bars, nan=np.inf)))
     value, bar = floors[worst_index], bars[worst_index]

@@ -22,9 +22,9 @@ def check(subject: Subject, advance: Callable[[float], None]) -> list[Row]:
     found: dict[str, list[tuple[float, float]]] = {"rotation": [], "translation": [], "permutation": []}
     rotated_kj: list[float] = []
     for index, structure in enumerate(subject.structures):
-        evaluator = subject.evaluator(structure.numbers)
+        numbers = structure.numbers
         positions = np.round(structure.positions / GRID) * GRID
-        energy, forces = evaluator.evaluate(positions)
+        energy, forces = subject.evaluate(numbers, positions)
         scale, force_scale = subject.energy_scale(index, energy), subject.force_scale(index)
 
         def compare(name: str, other: float, back: np.ndarray, here=(energy, forces, scale, force_scale)) -> None:
@@ -32,14 +32,14 @@ def check(subject: Subject, advance: Callable[[float], None]) -> list[Row]:
 
         for repeat in range(REPEATS):
             turn = random_rotation(generator) * (-1 if repeat % 2 else 1)  # every second one with an inversion
-            other, turned = evaluator.evaluate(positions @ turn.T)
+            other, turned = subject.evaluate(numbers, positions @ turn.T)
             compare("rotation", other, turned @ turn)
             rotated_kj.append(abs(other - energy))
             reach = 1e3 if subject.double else 1.0
             shift = np.round(generator.uniform(-reach, reach, size=3) / GRID) * GRID
-            compare("translation", *evaluator.evaluate(positions + shift))
+            compare("translation", *subject.evaluate(numbers, positions + shift))
             order = generator.permutation(len(structure.numbers))
-            other, permuted = subject.evaluator([structure.numbers[i] for i in order]).evaluate(positions[order])
+            other, permuted = subject.evaluate([numbers[i] for i in order], positions[order])
             back = np.empty_like(permuted)
             back[order] = permuted
             compare("permutation", other, back)
@@ -71,12 +71,12 @@ def _figures(error_e: float, bar_e: float, error_f: float, bar_f: float) -> str:
 def _separation(subject: Subject) -> Row:
     """Two structures beyond each other's cutoff: energies add up, forces are those of each alone."""
     first, second = subject.structures[0], subject.structures[-1]
-    e1, f1 = subject.evaluator(first.numbers).evaluate(first.positions)
-    e2, f2 = subject.evaluator(second.numbers).evaluate(second.positions)
+    e1, f1 = subject.evaluate(first.numbers, first.positions)
+    e2, f2 = subject.evaluate(second.numbers, second.positions)
     gap = np.array([np.ptp(first.positions[:, 0]) + np.ptp(second.positions[:, 0]) + 2 * subject.cutoff, 0, 0])
     start = first.positions[:, 0].min() - second.positions[:, 0].min()
     placed = second.positions + np.array([start, 0, 0]) + gap
-    energy, forces = subject.evaluator([*first.numbers, *second.numbers]).evaluate(np.vstack([first.positions, placed]))
+    energy, forces = subject.evaluate([*first.numbers, *second.numbers], np.vstack([first.positions, placed]))
     scale = subject.energy_scale(0, energy) + subject.energy_scale(len(subject.structures) - 1, energy)
     error_e = abs(energy - e1 - e2) / scale
     error_f = worst(forces - np.vstack([f1, f2])) / subject.typical_force

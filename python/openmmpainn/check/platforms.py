@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import openmm
 
-from ..evaluator import platform_names
+from ..evaluator import Evaluator
+from ..platforms import platform_names
 from .report import FAIL, SKIPPED, Row, judge
 from .subject import Subject, worst
 
@@ -37,7 +38,8 @@ def _why_unusable(platform: openmm.Platform) -> str | None:
 
 def check(subject: Subject, advance: Callable[[float], None]) -> list[Row]:
     """A row for each platform but Reference. ``advance`` is told each share of the work that is done."""
-    expected = [subject.evaluator(s.numbers, TRUTH).evaluate(s.positions) for s in subject.structures]
+    truth = Evaluator(subject.model, TRUTH)
+    expected = [subject.evaluate(s.numbers, s.positions, truth) for s in subject.structures]
     rows = []
     for name in platform_names():
         if name == TRUTH:
@@ -58,8 +60,9 @@ def _agreement(subject: Subject, name: str, expected: list[tuple[float, np.ndarr
     differences: list[np.ndarray] = []
     per_atom: list[float] = []
     try:
+        platform = Evaluator(subject.model, name)
         for index, (structure, (energy, forces)) in enumerate(zip(subject.structures, expected, strict=True)):
-            other, other_forces = subject.evaluator(structure.numbers, name).evaluate(structure.positions)
+            other, other_forces = subject.evaluate(structure.numbers, structure.positions, platform)
             per_atom.append(abs(other - energy) / len(structure.numbers))
             differences.append(np.abs(other_forces - forces).ravel() / subject.force_scale(index))
     except openmm.OpenMMException as error:

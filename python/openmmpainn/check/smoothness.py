@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import openmm
 
-from ..evaluator import Evaluator
 from ..structures import symbol
 from .derivatives import central_difference
 from .report import INFO, SKIPPED, Row, judge
@@ -30,7 +29,8 @@ DEEP = -2000.0  # kJ/mol; the strongest bond of a pair, in CO, is about -1100
 class _Line:
     """Two atoms, and perhaps a third, as a function of the distance (nm) of the first two."""
 
-    evaluator: Evaluator
+    subject: Subject
+    numbers: list[int]
     third: bool
     name: str
 
@@ -39,11 +39,11 @@ class _Line:
         return np.array([*fixed, BOND * OTHER] if self.third else fixed)
 
     def energy(self, distance: float) -> float:
-        return self.evaluator.energy(self.positions(distance))
+        return self.subject.energy(self.numbers, self.positions(distance))
 
     def both(self, distance: float) -> tuple[float, float]:
         """The energy (kJ/mol) and the force (kJ/mol/nm) that pulls the second atom outwards."""
-        energy, forces = self.evaluator.evaluate(self.positions(distance))
+        energy, forces = self.subject.evaluate(self.numbers, self.positions(distance))
         return energy, float(forces[1] @ AXIS)
 
 
@@ -52,8 +52,8 @@ def check_cutoff(subject: Subject, advance: Callable[[float], None]) -> list[Row
     lines = []
     for a, b in subject.pairs():
         name = f"{symbol(a)}-{symbol(b)}"
-        lines.append(_Line(subject.evaluator([a, b]), False, name))
-        lines.append(_Line(subject.evaluator([a, b, a]), True, f"{name} beside {symbol(a)}"))
+        lines.append(_Line(subject, [a, b], False, name))
+        lines.append(_Line(subject, [a, b, a], True, f"{name} beside {symbol(a)}"))
     cutoff = subject.cutoff
     near = 1e-12 if subject.double else 1e-6
     energies, slopes, curvatures = [], [], []
@@ -116,7 +116,7 @@ def check_bonds(subject: Subject, advance: Callable[[float], None]) -> list[Row]
     depths: list[tuple[float, str]] = []
     minima: dict[str, list[float]] = {}
     for a, b in pairs:
-        line = _Line(subject.evaluator([a, b]), False, f"{symbol(a)}-{symbol(b)}")
+        line = _Line(subject, [a, b], False, f"{symbol(a)}-{symbol(b)}")
         energies = []
         for distance in distances:
             energies.append(_scan_point(subject, line, float(distance), broken, refused, mismatches))

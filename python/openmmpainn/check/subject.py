@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..evaluator import Evaluator, get_platform
+from ..evaluator import Evaluator
 from ..structures import Structure
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Subject:
         platform: str,
         seed: int,
     ) -> None:
-        get_platform(platform)
+        self.evaluator = Evaluator(model, platform)
         self.model, self.summary, self.structures, self.platform = model, summary, list(structures), platform
         self.seed = seed
         self.double = platform in DOUBLE_PRECISION
@@ -72,9 +72,16 @@ class Subject:
         # Whether the second derivative goes to 0 at the cutoff: the polynomial's does, the cosine's does not.
         self.smooth = self.sound and any(f is not None and f["type"] == "polynomial" for f in functions)
 
-    def evaluator(self, numbers: Sequence[int], platform: str | None = None) -> Evaluator:
-        """An evaluator of these atoms on the subject's platform, or another."""
-        return Evaluator(self.model, numbers, platform or self.platform)
+    def evaluate(
+        self, numbers: Sequence[int], positions: np.ndarray, evaluator: Evaluator | None = None
+    ) -> tuple[float, np.ndarray]:
+        """Energy (kJ/mol) and forces [N, 3] (kJ/mol/nm) at positions [N, 3] (nm), by another evaluator if given."""
+        [energy], [forces] = (evaluator or self.evaluator).compute([(numbers, positions)])
+        return float(energy), forces
+
+    def energy(self, numbers: Sequence[int], positions: np.ndarray) -> float:
+        """The energy alone (kJ/mol) at positions [N, 3] (nm)."""
+        return float(self.evaluator.compute([(numbers, positions)], forces=False)[0][0])
 
     @cached_property
     def scan_elements(self) -> list[int]:
@@ -93,11 +100,11 @@ class Subject:
     def _scales(self) -> list[tuple[float, float]]:
         scales = []
         for structure in self.structures:
-            evaluator = self.evaluator(structure.numbers)
-            alone = {z: self.evaluator([z]).energy(np.zeros((1, 3))) for z in set(structure.numbers)}
+            alone = {z: self.energy([z], np.zeros((1, 3))) for z in set(structure.numbers)}
             references = np.array([alone[z] for z in structure.numbers])
-            bound = np.abs(evaluator.particle_energies(structure.positions) - references).sum()
-            forces = evaluator.evaluate(structure.positions)[1]
+            [energies] = self.evaluator.computeParticleEnergies([(structure.numbers, structure.positions)])
+            bound = np.abs(energies - references).sum()
+            forces = self.evaluate(structure.numbers, structure.positions)[1]
             scales.append((float(bound), float(np.sqrt((forces**2).mean()))))
         return scales
 

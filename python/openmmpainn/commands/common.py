@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .. import PaiNNStudentModel
 
-__all__ = ["add_json", "add_model", "load_model", "print_json"]
+__all__ = ["add_json", "add_model", "finite", "load_model", "print_json"]
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -48,14 +48,15 @@ def load_model(name: str) -> PaiNNStudentModel:
 
 def print_json(value: Any) -> None:
     """Print one JSON value on stdout; numbers that are not finite become null."""
-    print(json.dumps(_finite(value), allow_nan=False))
+    print(json.dumps(finite(value), allow_nan=False))
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """The same value with null for numbers that are not finite, which JSON does not know."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections import OrderedDict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,6 @@ from .common import add_json, add_model, load_model, print_json
 
 if TYPE_CHECKING:
     from .. import PaiNNStudentModel
-    from ..evaluator import Evaluator
 
 __all__ = ["add", "evaluate_structures", "run"]
 
@@ -27,7 +25,6 @@ UNITS = {
     "eV-A": (("eV", "eV/angstrom"), 1 / 96.4853321233, 1 / 964.853321233),
 }
 """By the value of --units: the names of the units, and what kJ/mol and kJ/mol/nm are in them."""
-KEPT_CONTEXTS = 8
 
 
 def add(subparsers: Any) -> None:
@@ -75,21 +72,15 @@ def evaluate_structures(
     boxes: list[Any] = [None] * len(structures)
     if periodic:
         boxes = [structure.box(summary["cutoff"], rotate=invariant) for structure in structures]
-    evaluators: OrderedDict[tuple[int, ...], Evaluator] = OrderedDict()
+    evaluator = Evaluator(model, platform)
     with Progress("evaluate", len(structures), show_progress) as progress:
         for structure, placed in zip(structures, boxes, strict=True):
             box, rotation = (None, np.eye(3)) if placed is None else placed
-            evaluator = evaluators.pop(structure.numbers, None)
-            if evaluator is None:
-                evaluator = Evaluator(model, structure.numbers, platform, box)
-            evaluators[structure.numbers] = evaluator
-            if len(evaluators) > KEPT_CONTEXTS:
-                evaluators.popitem(last=False)
-            energy, forces = evaluator.evaluate(structure.positions @ rotation.T, box)
+            [energy], [forces] = evaluator.compute([(structure.numbers, structure.positions @ rotation.T, box)])
             if not (np.isfinite(energy) and np.isfinite(forces).all()):
                 raise ValueError(f"{structure.name}: the energy or a force is not a finite number")
             progress.advance()
-            yield energy, forces @ rotation
+            yield float(energy), forces @ rotation
 
 
 def run(arguments: argparse.Namespace) -> int:

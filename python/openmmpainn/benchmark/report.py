@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: MIT
+"""The results as a table for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["table_rows", "to_text"]
+
+_KINDS = {"single": "energy + forces", "batch": "batch", "md": "dynamics"}
+_COLUMNS = ("work", "atoms", "molecules", "ms", "us/atom", "ms/molecule", "steps/s", "ns/day", "PyTorch ms", "ratio")
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    """A figure with so many digits, no exponent for usual sizes."""
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
+
+
+def table_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """The columns that hold anything, and the cells of every row that was measured."""
+    lines = []
+    for row in results["rows"]:
+        if "skipped" in row:
+            continue
+        peer = row.get("peer", {})
+        batch = row["kind"] == "batch"
+        ms = 1e3 * row["median"]
+        lines.append(
+            [
+                _KINDS[row["kind"]] + (", periodic" if row["periodic"] else ""),
+                f"{row['atoms']:,}",
+                str(row["molecules"]) if batch else "",
+                _number(ms),
+                _number(row.get("us_per_atom")),
+                _number(1e3 * row["per_molecule"]) if batch else "",
+                _number(row.get("steps_per_second")),
+                _number(row.get("ns_per_day")),
+                _number(1e3 * peer["median"]) if "median" in peer else "",
+                f"{row['ratio']:.1f}x" if "ratio" in row else "",
+            ]
+        )
+    used = [k for k in range(len(_COLUMNS)) if any(line[k] for line in lines)]
+    return [_COLUMNS[k] for k in used], [[line[k] for k in used] for line in lines]
+
+
+def _notes(results: dict[str, Any]) -> list[str]:
+    """What the table cannot say."""
+    notes = []
+    for row in results["rows"]:
+        what = f"{_KINDS[row['kind']]}, {row['atoms']:,} atoms"
+        if row["kind"] == "batch":
+            what += f" x {row['molecules']}"
+        if "skipped" in row:
+            notes.append(f"Skipped: {what}: {row['skipped']}.")
+        elif "skipped" in row.get("peer", {}):
+            notes.append(f"Skipped in PyTorch: {what}: {row['peer']['skipped']}.")
+    found = [row["peer"]["force_difference"] for row in results["rows"] if "force_difference" in row.get("peer", {})]
+    if found:
+        notes.append(f"Forces differ from PyTorch's (float32) by {max(found):.1e} of their RMS at most.")
+    load = results["machine"]["load_before"]
+    if load is not None and load > 0.5:
+        notes.append(f"Other work was under way: a load of {load:.1f} on {results['machine']['cores']} cores before.")
+    summary = results["summary"]
+    if "spread_of_cost_per_atom" in summary:
+        notes.append(
+            f"Cost of an atom, 1,000 atoms and more: the dearest {100 * summary['spread_of_cost_per_atom']:.0f} % "
+            "above the cheapest."
+        )
+    if "bytes_per_atom" in summary:
+        few, many = summary["bytes_per_atom_sizes"]
+        notes.append(f"Memory: {summary['bytes_per_atom'] / 1e3:.1f} kB an atom ({few:,} to {many:,} atoms).")
+    elif "memory_skipped" in summary:
+        notes.append(f"Memory: not measured, {summary['memory_skipped']}.")
+    return notes
+
+
+def _heading(results: dict[str, Any]) -> list[str]:
+    machine, settings, model = results["machine"], results["settings"], results["model"]
+    versions = ", ".join(f"{name} {value}" for name, value in machine["versions"].items())
+    return [
+        f"{model['name'] or 'model'}: {model['architecture']}, {model['parameters']:,} weights",
+        f"{machine['platform']} on {machine['device']}, {settings['threads']} of {machine['cores']} threads"
+        + (f", {' '.join(machine['features'])}" if machine["features"] else ""),
+        f"{versions}, commit {machine['commit'] or 'unknown'}",
+    ]
+
+
+def to_text(results: dict[str, Any]) -> str:
+    """The results of run_benchmark() as text: a table (of the package rich where that is installed) and notes."""
+    columns, lines = table_rows(results)
+    return "\n".join([*_heading(results), "", _table(columns, lines), "", *_notes(results)])
+
+
+def _table(columns: list[str], lines: list[list[str]]) -> str:
+    try:
+        from rich.console import Console
+        from rich.table import Table
+    except ImportError:
+        widths = [max(len(cell) for cell in cells) for cells in zip(columns, *lines, strict=True)]
+        return "\n".join(
+            "  ".join(c.ljust(w) if k == 0 else c.rjust(w) for k, (c, w) in enumerate(zip(line, widths, strict=True)))
+            for line in [columns, *lines]
+        )
+    table = Table()
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index == 0 else "right", no_wrap=True)
+    for line in lines:
+        table.add_row(*line)
+    console = Console(width=160, no_color=True)
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get().rstrip("\n")

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+"""``openmmpainn benchmark``: how fast is a model on this machine?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from typing import Any
+
+from .common import finite, load_model
+
+__all__ = ["add", "parse_counts", "run"]
+
+
+def add(subparsers: Any) -> None:
+    """Declare the subcommand."""
+    parser = subparsers.add_parser(
+        "benchmark",
+        help="time energies and forces, batches and dynamics",
+        description="Time energies and forces of systems of several sizes, batches of molecules of 22 atoms, and steps "
+        "of molecular dynamics, on random atoms at the density of water (periodic from 1,000 atoms on). Times are "
+        "medians; what would take too long is left out and said so.",
+    )
+    parser.add_argument("--platform", default="CPU", help="the OpenMM platform (default: CPU)")
+    parser.add_argument("--model", help="a .safetensors model file, or a bundled model (default: the first of those)")
+    parser.add_argument(
+        "--json", metavar="FILE", help="also write the results to FILE, with what they were measured on"
+    )
+    parser.add_argument("--peers", action="store_true", help="do the same work in eager PyTorch, and give the ratios")
+    parser.add_argument("--sizes", metavar="N,N,...", help="numbers of atoms (default: 12 to 20000)")
+    parser.add_argument("--batches", metavar="N,N,...", help="numbers of molecules, 0: none (default: 1 to 256)")
+    parser.add_argument("--threads", type=int, metavar="N", help="for CPU and PyTorch (default: all cores)")
+    parser.add_argument("--seconds", type=float, default=3.0, metavar="S", help="for each figure (default: 3)")
+    parser.add_argument("--no-dynamics", action="store_true", help="leave out molecular dynamics")
+    parser.add_argument("--no-memory", action="store_true", help="leave out the memory for each atom")
+    parser.set_defaults(run=run)
+
+
+def parse_counts(text: str | None, option: str, default: tuple[int, ...]) -> list[int]:
+    """Numbers from 1, of a list like ``12,22``; none of ``0``.
+
+    Raises
+    ------
+    ValueError
+        Naming the option and the part that is no such number.
+    """
+    if text is None:
+        return list(default)
+    if text.strip() == "0":
+        return []
+    for part in text.split(","):
+        if not part.strip().isdecimal() or int(part) < 1:
+            raise ValueError(f"{option} holds '{part.strip()}'; allowed are numbers from 1, like 12,22")
+    return [int(part) for part in text.split(",")]
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure, print the table, write the JSON; the exit code."""
+    from ..benchmark import run_benchmark
+    from ..benchmark.report import to_text
+    from ..benchmark.run import BATCHES, SIZES
+    from ..bundled import bundledModels
+
+    sizes = parse_counts(arguments.sizes, "--sizes", SIZES)
+    batches = parse_counts(arguments.batches, "--batches", BATCHES)
+    if arguments.json is not None:
+        folder = os.path.dirname(os.path.abspath(arguments.json))
+        if not os.path.isdir(folder):
+            raise ValueError(f"--json: there is no folder '{folder}'")
+    name = arguments.model
+    if name is None:
+        names = bundledModels()
+        if not names:
+            raise ValueError("no models are bundled: say which to measure with --model FILE")
+        name = names[0]
+    results = run_benchmark(
+        load_model(name),
+        platform=arguments.platform,
+        threads=arguments.threads,
+        sizes=sizes,
+        batches=batches,
+        seconds=arguments.seconds,
+        peers=arguments.peers,
+        dynamics=not arguments.no_dynamics,
+        memory=not arguments.no_memory,
+        show_progress=True,
+    )
+    if arguments.json is not None:
+        with open(arguments.json, "w", encoding="utf-8") as file:
+            json.dump(finite(results), file, indent=1, allow_nan=False)
+            file.write("\n")
+    print(to_text(results))
+    return 0

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: MIT
+"""The benchmark measures what it says, leaves out what would take too long, and its results can be drawn."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from openmmpainn import Evaluator, benchmark, cli
+from openmmpainn.benchmark import run as driver
+from openmmpainn.benchmark.report import to_text
+from openmmpainn.benchmark.systems import DENSITY, make_system
+from openmmpainn.benchmark.timing import FEWEST, time_calls
+
+PLOT = Path(__file__).resolve().parents[2] / "benchmarks" / "plot_results.py"
+
+
+@pytest.mark.parametrize("size", [12, 22, 300, 1000, 2500])
+def test_systems(size):
+    """As many atoms as asked for, the same ones every time, of liquid density and none too close."""
+    from scipy.spatial import cKDTree
+
+    system, again = make_system(size, [1, 6, 7, 8]), make_system(size, [1, 6, 7, 8])
+    assert (system.positions == again.positions).all() and (system.numbers == again.numbers).all()
+    assert system.positions.shape == (size, 3) and set(system.numbers) <= {1, 6, 7, 8}
+    assert (system.box is None) == (size < 1000)
+    edges = None if system.box is None else np.diag(system.box)
+    positions = system.positions if edges is None else system.positions % edges
+    tree = cKDTree(positions, boxsize=edges)
+    assert tree.query(positions, k=2)[0][:, 1].min() > 0.1399
+    if system.box is not None:
+        neighbours = 2 * len(tree.query_pairs(0.5)) / size
+        assert size / np.prod(edges) == pytest.approx(DENSITY)
+        assert neighbours == pytest.approx(DENSITY * 4 / 3 * np.pi * 0.5**3, rel=0.05)
+    moved = system.moved(2)
+    assert 0 < np.abs(moved[0] - system.positions).max() < 0.02 and (moved[0] != moved[1]).any()
+    assert set(make_system(12, [14]).numbers) == {14}
+
+
+def test_timing():
+    calls = []
+    timing = time_calls(calls.append, 0.2)
+    assert timing.repeats >= FEWEST and timing.low <= timing.median <= timing.high
+    assert calls == list(range(len(calls))) and len(calls) > timing.repeats
+    assert time_calls(lambda index: sum(range(100000)), 1e-6).repeats == 1
+
+
+def test_pairs_are_those_of_the_check_network():
+    """The pairs that the peer is given, periodic too, are all there are."""
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    from openmmpainn.benchmark.peers import find_pairs
+    from openmmpainn.torch_network import find_edges
+
+    rng = np.random.default_rng(0)
+    for box in (None, 1.1 * np.eye(3)):
+        positions = rng.uniform(-0.5, 2.0, (40, 3))
+        for found, expected in zip(find_pairs(positions, 0.5, box), find_edges(positions, 0.5, box), strict=True):
+            assert np.allclose(found, expected, atol=1e-12)
+
+
+@pytest.fixture(scope="module")
+def results(canonical_path):
+    """A short run with PyTorch beside it."""
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    from openmmpainn import PaiNNStudentModel
+
+    return benchmark.run_benchmark(
+        PaiNNStudentModel(canonical_path), threads=1, sizes=[22, 1000, 12], batches=[1, 4], seconds=0.02, peers=True
+    )
+
+
+def test_rows(results):
+    rows = results["rows"]
+    assert [(row["kind"], row["atoms"], row["molecules"]) for row in rows] == [
+        ("single", 12, 1),
+        ("single", 22, 1),
+        ("single", 1000, 1),
+        ("batch", 22, 1),
+        ("batch", 22, 4),
+        ("md", 12, 1),
+        ("md", 22, 1),
+        ("md", 1000, 1),
+    ]
+    for row in rows:
+        assert 0 < row["low"] <= row["median"] <= row["high"] and row["repeats"] >= 1
+        if row["kind"] == "md":
+            assert row["steps_per_second"] * row["median"] == pytest.approx(1)
+            assert row["ns_per_day"] == pytest.approx(row["steps_per_second"] * 86400 * 1e-6)
+        else:
+            assert row["ratio"] == pytest.approx(row["peer"]["median"] / row["median"])
+            assert row["per_molecule"] * row["molecules"] == pytest.approx(row["median"])
+            assert row["peer"]["edges"] > 0 and row["peer"]["force_difference"] < 1e-4
+    machine = results["machine"]
+    assert machine["platform"] == "CPU" and machine["properties"]["Threads"] == "1" and machine["device"]
+    assert {"OpenMM", "PyTorch", "Python", "openmmpainn"} <= set(machine["versions"])
+    assert "memory_skipped" in results["summary"]
+    json.dumps(results, allow_nan=False)
+
+
+def test_table(results, monkeypatch):
+    text = to_text(results)
+    assert "1,000" in text and "PyTorch ms" in text and "Memory: not measured" in text
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    plain = to_text(results)
+    assert "1,000" in plain and plain.isascii() and len(plain.splitlines()) > 10
+
+
+def test_plot(results, tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    spec = importlib.util.spec_from_file_location("plot_results", PLOT)
+    plot = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(plot)
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(results))
+    picture = plot.main([str(path), str(path)])
+    assert picture == tmp_path / "results.png" and picture.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_what_takes_too_long_is_left_out(canonical, monkeypatch):
+    monkeypatch.setattr(driver, "LONGEST", 1e-9)
+    found = benchmark.run_benchmark(canonical, sizes=[12, 22], batches=[4], seconds=0.01, memory=False)
+    assert ["skipped" in row for row in found["rows"]] == [False, True, True, True, True]
+    assert "one call would take about" in found["rows"][1]["skipped"] and "Skipped: batch" in to_text(found)
+
+
+def test_memory(canonical):
+    """Peaks of two processes; the random model keeps little, but positions and forces alone are 100 bytes."""
+    found = benchmark.run_benchmark(canonical, sizes=[1000, 2000], batches=[], seconds=0.01, dynamics=False)
+    assert 100 < found["summary"]["bytes_per_atom"] < 1e6
+    assert found["summary"]["spread_of_cost_per_atom"] >= 0
+    assert "kB an atom (1,000 to 2,000 atoms)" in to_text(found)
+
+
+def test_command(canonical_path, tmp_path, capsys):
+    path = tmp_path / "out.json"
+    arguments = ["benchmark", "--model", canonical_path, "--sizes", "12", "--batches", "0", "--seconds", "0.01"]
+    assert cli.main([*arguments, "--no-memory", "--json", str(path), "--platform", "Reference"]) == 0
+    captured = capsys.readouterr()
+    assert "Reference on" in captured.out
+    written = json.loads(path.read_text())
+    assert [row["kind"] for row in written["rows"]] == ["single", "md"] and written["model"]["name"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--sizes", "12,x"], "--sizes holds 'x'"),
+        (["--batches", "-1"], "--batches"),
+        (["--threads", "0"], "threads is 0"),
+        (["--seconds", "0"], "seconds is 0"),
+        (["--platform", "Abacus"], "'Abacus' is not here"),
+        (["--model", "absent"], "neither a file nor a bundled model"),
+        (["--json", "nowhere/at/all.json"], "there is no folder"),
+    ],
+)
+def test_usage_errors(canonical_path, capsys, arguments, expected):
+    if "--model" not in arguments:
+        arguments = ["--model", canonical_path, *arguments]
+    try:
+        code = cli.main(["benchmark", *arguments])
+    except SystemExit as exit:
+        code = exit.code
+    captured = capsys.readouterr()
+    assert code == 2 and expected in captured.err and captured.err.count("\n") == 1 and captured.out == ""
+
+
+def test_same_forces_as_measured(canonical):
+    """What is timed is what the Evaluator gives: the driver has no path of its own."""
+    system = make_system(22, [1, 6, 8])
+    tool = Evaluator(canonical, "CPU", {"Threads": "1"})
+    energies, forces = tool.computeFlat(system.numbers, system.positions, [0, 22])
+    assert np.isfinite(energies).all() and np.isfinite(forces).all()
