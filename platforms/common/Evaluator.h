@@ -29,6 +29,8 @@ public:
      */
     virtual void evaluate(const std::vector<double>& positions, const Box* box, const std::vector<char>& active,
                           std::vector<double>& atomEnergies, std::vector<double>* forces) = 0;
+    /** Energies (kJ/mol) and components of forces (kJ/mol/nm) beyond this are not to be trusted. */
+    virtual double getLargestValue() const = 0;
 };
 
 } // namespace PaiNNPlugin

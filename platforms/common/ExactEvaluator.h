@@ -4,6 +4,7 @@
 
 #include "Evaluator.h"
 #include "ExactNetwork.h"
+#include <limits>
 #include <memory>
 
 namespace PaiNNPlugin {
@@ -20,6 +21,9 @@ public:
     void setElements(const std::vector<int>& elements) override;
     void evaluate(const std::vector<double>& positions, const Box* box, const std::vector<char>& active,
                   std::vector<double>& atomEnergies, std::vector<double>* forces) override;
+    double getLargestValue() const override {
+        return std::numeric_limits<double>::max();
+    }
 
 private:
     ExactNetwork network;

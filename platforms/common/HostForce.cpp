@@ -4,6 +4,7 @@
 #include "openmm/OpenMMException.h"
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <sstream>
 
 using namespace OpenMM;
@@ -173,19 +174,25 @@ void HostForce::evaluateActive(const Box* box, bool withForces) {
     }
 }
 
+// Written so that NaN fails.
 void HostForce::checkEnergies(const Subsystem& subsystem) const {
     for (int i = subsystem.first; i < subsystem.last; i++)
-        if (!isfinite(atomEnergies[i]))
-            fail("the energy of particle " + to_string(particles[i]) + " at " + describe(getPosition(i)) +
-                 " nm is not finite: it is too close to another particle");
+        if (!(fabs(atomEnergies[i]) <= evaluator->getLargestValue()))
+            failAt("energy of", "kJ/mol", i);
 }
 
 void HostForce::checkForces(const Subsystem& subsystem) const {
-    for (int i = subsystem.first; i < subsystem.last; i++)
-        for (int k = 0; k < 3; k++)
-            if (!isfinite(atomForces[3 * i + k]))
-                fail("the force on particle " + to_string(particles[i]) + " at " + describe(getPosition(i)) +
-                     " nm is not finite: it is too close to another particle");
+    for (int i = 3 * subsystem.first; i < 3 * subsystem.last; i++)
+        if (!(fabs(atomForces[i]) <= evaluator->getLargestValue()))
+            failAt("force on", "kJ/mol/nm", i / 3);
+}
+
+void HostForce::failAt(const string& quantity, const char* units, int atom) const {
+    ostringstream limit;
+    if (evaluator->getLargestValue() < numeric_limits<double>::max())
+        limit << ", or larger than the " << evaluator->getLargestValue() << " " << units << " of single precision";
+    fail("the " + quantity + " particle " + to_string(particles[atom]) + " at " + describe(getPosition(atom)) +
+         " nm is not finite" + limit.str() + ": it is too close to another particle");
 }
 
 Vec3 HostForce::getPosition(int atom) const {

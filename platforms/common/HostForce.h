@@ -44,8 +44,8 @@ public:
      * @param forces        nullptr to skip the backward pass; otherwise added to: [particles of the System] kJ/mol/nm
      * @param derivatives   added to: by name of each requested parameter, kJ/mol
      * @return the energy, kJ/mol
-     * @throws OpenMM::OpenMMException naming the particle if a position, energy or force is not finite, if two
-     * particles coincide; and if the box is too small. Nothing has been added to then.
+     * @throws OpenMM::OpenMMException naming the particle if a position, energy or force is not finite or too large
+     * for the Evaluator, if two particles coincide; and if the box is too small. Nothing has been added to then.
      */
     double evaluate(const std::vector<OpenMM::Vec3>& positions, const OpenMM::Vec3* box,
                     const std::map<std::string, double>& parameters, std::vector<OpenMM::Vec3>* forces,
@@ -71,6 +71,7 @@ private:
     void evaluateActive(const Box* box, bool withForces);
     void checkEnergies(const Subsystem& subsystem) const;
     void checkForces(const Subsystem& subsystem) const;
+    [[noreturn]] void failAt(const std::string& quantity, const char* units, int atom) const;
     OpenMM::Vec3 getPosition(int atom) const;
     double cutoff; // nm
     bool periodic;

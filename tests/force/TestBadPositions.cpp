@@ -96,6 +96,43 @@ TEST_P(BadPositions, overlapsAreRightOrRefused) {
         }
 }
 
+// A trained network may explode where it saw no data: what does not fit into the platform's numbers is refused.
+TEST_P(BadPositions, explodingEnergiesAreRightOrRefused) {
+    const PaiNNStudentModel model(string(PAINN_MODELS) + "/alanine-dipeptide.safetensors");
+    Cluster cluster(2);
+    cluster.elements = {6, 1};
+    System system;
+    addParticles(system, 2);
+    system.addForce(makeForce(model, cluster));
+    VerletIntegrator integrator(0.001);
+    auto context = makeContext(system, integrator);
+    int refused = 0;
+    double largest = 0;
+    for (double d = 0.001; d < 0.5; d *= 1.03) {
+        cluster.positions = {Vec3(0, 0, 0), Vec3(d, 0, 0)};
+        context->setPositions(cluster.positions);
+        const Exact exact(model, cluster);
+        try {
+            const double energy = getEnergy(*context);
+            const vector<double> forces = getForces(*context);
+            largest = max(largest, fabs(forces[0]));
+            EXPECT_NEAR(exact.energy, energy,
+                        getTolerance(2, 1e-12 * fabs(exact.energy)) + (isExact() ? 0 : 1e-4 * fabs(exact.energy)))
+                << "at " << d;
+            // Between steep walls the force goes through zero, and there its rounding is that of the walls.
+            const double scale = max(fabs(exact.forces[0]), 1e3);
+            for (int k = 0; k < 6; k++)
+                EXPECT_NEAR(exact.forces[k], forces[k], (isExact() ? 1e-12 : 1e-3) * scale) << "at " << d;
+        }
+        catch (const OpenMMException& e) {
+            EXPECT_NE(string(e.what()).find("too close"), string::npos) << e.what();
+            refused++;
+        }
+    }
+    EXPECT_GT(largest, 1e6);
+    EXPECT_EQ(isExact(), refused == 0) << refused;
+}
+
 TEST_P(BadPositions, isolatedAtomsFeelNothing) {
     ModelOptions options;
     options.atomReferences = {-1, -2, -3, -4};

@@ -30,6 +30,10 @@ public:
                   std::vector<double>& atomEnergies, std::vector<double>* forces) override {
         fast.evaluate(positions, box, active, atomEnergies, forces);
     }
+    /** The network squares its features, and squares of larger ones do not fit into single precision. */
+    double getLargestValue() const override {
+        return 1e18;
+    }
 
 private:
     std::unique_ptr<OpenMM::ThreadPool> ownThreads; // stop after everything that uses them

@@ -159,7 +159,8 @@ def _scan_point(
         energy, force = line.both(distance)
         for step in steps:
             slope = central_difference(lambda moved: line.energy(distance + moved), step)
-            rounding = 10 * np.spacing(abs(energy)) / step  # what the difference cannot resolve
+            resolution = 10 * np.spacing(abs(energy)) if subject.double else 1e-4 + 1e-6 * abs(energy)
+            rounding = resolution / step  # what the difference cannot resolve
             errors.append(max(0.0, abs(slope + force) - rounding) / max(abs(force), subject.typical_force))
             if errors[-1] < SLOPE_BAR / 10:
                 break
