@@ -108,13 +108,11 @@ std::vector<Pair> findPairs(const std::vector<double>& positions, const Box* box
     CoincidentAtoms coincident(-1, -1);
     auto visit = [&](int i, int j) {
         Pair pair = {{i, j}, 0, {}};
-        const Vec r = displacement(&positions[3 * i], &positions[3 * j], box);
-        if (r[0] == 0 && r[1] == 0 && r[2] == 0) {
+        if (!measurePair(&positions[3 * i], &positions[3 * j], box, pair.d, pair.u)) {
             if (coincident.atom1 < 0 || std::array{i, j} < std::array{coincident.atom1, coincident.atom2})
                 coincident = {i, j};
             return;
         }
-        measure(r, pair.d, pair.u);
         if (pair.d < cutoff)
             pairs.push_back(pair);
     };
@@ -140,6 +138,14 @@ std::vector<Pair> findPairs(const std::vector<double>& positions, const Box* box
 }
 
 } // namespace
+
+bool measurePair(const double* xi, const double* xj, const Box* box, double& d, Vec& u) {
+    const Vec r = displacement(xi, xj, box);
+    if (r[0] == 0 && r[1] == 0 && r[2] == 0)
+        return false;
+    measure(r, d, u);
+    return true;
+}
 
 NeighborList findNeighbors(const std::vector<double>& positions, const Box* box, double cutoff) {
     const std::vector<Pair> pairs = findPairs(positions, box, cutoff);

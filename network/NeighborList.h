@@ -26,6 +26,14 @@ struct NeighborList {
     }
 };
 
+/**
+ * F1 for two atoms: u [3] from xi to xj (positions, nm) and d (nm). Exchanging the atoms gives the same d and exactly
+ * -u.
+ *
+ * @return false, and nothing is set, if they are at the same place
+ */
+bool measurePair(const double* xi, const double* xj, const Box* box, double& d, std::array<double, 3>& u);
+
 /** Adjoints of the geometry: how the energy changes with each pair's distance and direction. */
 struct GeometryAdjoint {
     explicit GeometryAdjoint(const NeighborList& list) : d_adj(list.d.size(), 0.0), u_adj(3 * list.d.size(), 0.0) {}

@@ -27,10 +27,8 @@ void multiply(const std::vector<CutoffFunction>& functions, double cutoff, doubl
     }
 }
 
-/** F4: the student divides r_ij by d + epsilon; here a factor on the rows that multiply the direction. */
-const double DIRECTION_EPSILON = 1e-9; // nm
-
 void soften(double d, int width, double* f, double* df) {
+    const double DIRECTION_EPSILON = RadialFilter::DIRECTION_EPSILON;
     const double g = d / (d + DIRECTION_EPSILON);
     const double dg = DIRECTION_EPSILON / ((d + DIRECTION_EPSILON) * (d + DIRECTION_EPSILON));
     for (int k = 0; k < width; k++) {

@@ -13,6 +13,8 @@ namespace PaiNNPlugin {
  */
 class RadialFilter {
 public:
+    /** F4: the student divides r_ij by d + epsilon, nm. Here it is a factor on the rows that multiply the direction. */
+    static constexpr double DIRECTION_EPSILON = 1e-9;
     RadialFilter(const NetworkParameters& parameters, int block);
     /** Get the number of values, 3H. */
     int getWidth() const {

@@ -45,8 +45,8 @@ TEST_P(Periodic, matchesTheNetworkWhateverTheImages) {
         auto context = makeContext(system, integrator);
         for (int shift = 0; shift < 3; shift++) {
             context->setPositions(cluster.positions);
-            EXPECT_NEAR(exact.energy, getEnergy(*context), 1e-11 * fabs(exact.energy));
-            EXPECT_TRUE(arraysAgree(exact.forces, getForces(*context), max(getTolerance(), 1e-11)));
+            EXPECT_NEAR(exact.energy, getEnergy(*context), getTolerance(cluster.size(), 1e-11 * fabs(exact.energy)));
+            EXPECT_TRUE(forcesAgree(exact.forces, getForces(*context), 1e-11));
             for (int i = 0; i < cluster.size(); i++)
                 cluster.positions[i] += box[0] * (i % 3 - 1) + box[1] * (i % 2) + box[2] * (i % 5 - 2);
         }
@@ -84,8 +84,8 @@ TEST_P(Periodic, derivativeByTheBoxIsThatOfTheEnergy) {
         double expected = 0;
         for (size_t i = 0; i < x.size(); i++)
             expected -= x[i] * forces[i];
-        // dE/dV = (dE/ds) / (3 V)
-        EXPECT_NEAR(expected, found, 1e-8 * fabs(expected));
+        // dE/dV = (dE/ds) / (3 V); the difference quotient enlarges errors of the energy.
+        EXPECT_NEAR(expected, found, getTolerance(cluster.size() * 18 / (12 * h), 1e-8 * fabs(expected)));
     }
 }
 
@@ -215,8 +215,8 @@ TEST_P(Periodic, barostatAndReordering) {
                 energy += exact.energy;
                 expected.insert(expected.end(), exact.forces.begin(), exact.forces.end());
             }
-            EXPECT_NEAR(energy, state.getPotentialEnergy(), 1e-9 * fabs(energy));
-            EXPECT_TRUE(arraysAgree(expected, found, max(getTolerance(expected), 1e-9)));
+            EXPECT_NEAR(energy, state.getPotentialEnergy(), getTolerance(18, 1e-9 * fabs(energy)));
+            EXPECT_TRUE(forcesAgree(expected, found, 1e-9));
         }
         EXPECT_GT(largestChange, 0.01);
         EXPECT_TRUE(periodic || largestStretch < 0.01) << largestStretch;

@@ -19,22 +19,31 @@ static unique_ptr<System> makeSystem(const Cluster& cluster, const PaiNNStudentM
     return system;
 }
 
+/** The numbers of threads that a platform can be asked for; "" where it cannot. */
+static vector<string> getThreads(bool hasThreads) {
+    return hasThreads ? vector<string>{"1", "2", "7"} : vector<string>{""};
+}
+
 TEST_P(Restart, sameInputSameBits) {
-    Cluster cluster(8);
-    auto system = makeSystem(cluster, makeModel());
+    // Atoms for several blocks of work, and subsystems of unequal sizes.
+    Cluster cluster(61);
+    auto system = make_unique<System>();
+    addParticles(*system, cluster.size());
+    PaiNNStudentForce* force = new PaiNNStudentForce(makeModel());
+    for (int i = 0; i < cluster.size(); i++)
+        force->addParticle(i, cluster.elements[i], i < 40 ? 1 : i < 49 ? 0 : i - 47);
+    system->addForce(force);
     double energy = 0;
     vector<double> forces;
-    for (const char* threads : {"1", "2", "7"}) {
-        if (platform->getName() != "CPU" && string(threads) != "1")
-            continue;
+    for (const string& threads : getThreads(hasThreads())) {
         VerletIntegrator integrator(0.001);
         map<string, string> properties = getProperties();
-        if (platform->getName() == "CPU") {
+        if (hasThreads()) {
             properties["Threads"] = threads;
-            properties["DeterministicForces"] = string(threads) == "2" ? "true" : "false";
+            properties["DeterministicForces"] = threads == "2" ? "true" : "false";
         }
         Context context(*system, integrator, *platform, properties);
-        for (int i = 0; i < (platform->getName() == "CPU" ? 350 : 1000); i++) {
+        for (int i = 0; i < (isExact() ? 200 : 350); i++) {
             context.setPositions(cluster.positions);
             State state = context.getState(State::Energy | State::Forces);
             if (forces.empty()) {
@@ -97,7 +106,7 @@ TEST_P(Restart, checkpointContinuesExactly) {
 
 // OpenMM guards no random numbers and no first use against several threads: hence Verlet, and Contexts made one by one.
 TEST_P(Restart, threadsWithOwnContexts) {
-    const int numThreads = 8;
+    const int numThreads = 16;
     vector<vector<double>> serial(numThreads), parallel(numThreads);
     vector<unique_ptr<System>> systems;
     vector<unique_ptr<Integrator>> integrators;
@@ -114,7 +123,7 @@ TEST_P(Restart, threadsWithOwnContexts) {
         Cluster cluster(4 + i, i);
         contexts[i]->setPositions(cluster.positions);
         contexts[i]->setVelocities(vector<Vec3>(4 + i));
-        integrators[i]->step(isOnHost() ? 200 : 50);
+        integrators[i]->step(isOnHost() ? 200 : 20);
         result = flatten(contexts[i]->getState(State::Positions).getPositions());
     };
     for (int i = 0; i < numThreads; i++)
@@ -138,32 +147,41 @@ static double getResidentMemory() {
     return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE));
 }
 
-TEST(Leaks, contextsThatAreGoneLeaveNothing) {
-    loadPlugins();
+/** The threads, or the open files, of this process. */
+static long countOf(const char* folder) {
+    return distance(filesystem::directory_iterator(folder), filesystem::directory_iterator());
+}
+
+TEST_P(Restart, contextsThatAreGoneLeaveNothing) {
+    if (!isOnHost())
+        GTEST_SKIP() << "OpenMM's own Contexts on this platform leave memory behind";
     Cluster cluster(4);
     PaiNNStudentModel model = makeModel();
     auto cycle = [&] {
         auto system = makeSystem(cluster, model);
         VerletIntegrator integrator(0.0001);
         {
-            Context context(*system, integrator, Platform::getPlatform("Reference"));
-            context.setPositions(cluster.positions);
+            auto context = makeContext(*system, integrator);
+            context->setPositions(cluster.positions);
             integrator.step(1);
         }
         // A creation that fails as early as ours do.
         dynamic_cast<PaiNNStudentForce&>(system->getForce(0)).addParticle(0, 1);
         VerletIntegrator integrator2(0.0001);
-        EXPECT_MESSAGE(Context(*system, integrator2, Platform::getPlatform("Reference")), "was added twice");
+        EXPECT_MESSAGE(makeContext(*system, integrator2), "was added twice");
     };
     for (int i = 0; i < 500; i++)
         cycle();
-    double before = getResidentMemory();
+    const double before = getResidentMemory();
+    const long threads = countOf("/proc/self/task"), files = countOf("/proc/self/fd");
     const int number = 1500;
     for (int i = 0; i < number; i++)
         cycle();
     double slope = (getResidentMemory() - before) / number;
     RecordProperty("bytesPerCycle", static_cast<int>(slope));
     EXPECT_LT(slope, 100);
+    EXPECT_EQ(threads, countOf("/proc/self/task"));
+    EXPECT_EQ(files, countOf("/proc/self/fd"));
 }
 
 PAINN_ALL_PLATFORMS(Restart);

@@ -97,7 +97,8 @@ def test_contents(wheel):
         "libOpenMMPaiNN",
         "_painn",
     ]
-    assert "OpenMM.libs/lib/plugins/libOpenMMPaiNNReference.so" in libraries
+    plugins = [name.split("/")[-1] for name in libraries if "/plugins/" in name]
+    assert plugins == ["libOpenMMPaiNNCPU.so", "libOpenMMPaiNNReference.so"]
     assert "OpenMM.libs/include/PaiNNStudentForce.h" in names and "openmmpainn/py.typed" in names
     assert {name.split("/")[0] for name in names} == {
         "OpenMM.libs",

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "HostCopyPaiNNStudentKernel.h"
-#include "ReferencePaiNNStudentKernel.h"
+#include "ExactEvaluator.h"
+#include "HostPaiNNStudentKernel.h"
 #include "internal/OpenMMVersion.h"
 #include "internal/windowsExportPaiNN.h"
 #include "openmm/KernelFactory.h"
 #include "openmm/OpenMMException.h"
-#include "openmm/internal/ContextImpl.h"
-#include "openmm/kernels.h"
 #include "openmm/reference/ReferencePlatform.h"
 #include <string>
 #include <vector>
@@ -20,24 +18,24 @@ namespace {
 
 class PaiNNReferenceKernelFactory : public KernelFactory {
 public:
-    KernelImpl* createKernelImpl(string name, const Platform& platform, ContextImpl& context) const override {
+    KernelImpl* createKernelImpl(string name, const Platform& platform, ContextImpl&) const override {
         if (name != CalcPaiNNStudentForceKernel::Name())
             throw OpenMMException("PaiNNStudentForce: the platform " + platform.getName() + " has no kernel '" + name +
                                   "'");
-        if (dynamic_cast<const ReferencePlatform*>(&platform) != nullptr)
-            return new ReferenceCalcPaiNNStudentForceKernel(name, platform);
-        return new HostCopyCalcPaiNNStudentForceKernel(name, platform, context);
+        return new HostCalcPaiNNStudentForceKernel(name, platform, makeExactEvaluator);
+    }
+
+private:
+    static unique_ptr<Evaluator> makeExactEvaluator(const PaiNNStudentModel& model, const vector<int>& elements,
+                                                    const vector<int>& subsystems) {
+        return make_unique<ExactEvaluator>(model.getParameters(), elements, subsystems);
     }
 };
 
-/** Reference always gets this plugin's kernel; another platform only if its own plugin has not brought a better one. */
+/** Reference always gets this plugin's kernel; one derived from it only if its own plugin has not brought a better. */
 bool needsKernel(const Platform& platform) {
-    if (platform.getName() == "Reference")
-        return true;
-    if (platform.supportsKernels({CalcPaiNNStudentForceKernel::Name()}))
-        return false;
-    return dynamic_cast<const ReferencePlatform*>(&platform) != nullptr ||
-           platform.supportsKernels({CalcCustomCPPForceKernel::Name(), CalcHarmonicBondForceKernel::Name()});
+    return platform.getName() == "Reference" || (dynamic_cast<const ReferencePlatform*>(&platform) != nullptr &&
+                                                 !platform.supportsKernels({CalcPaiNNStudentForceKernel::Name()}));
 }
 
 // Platform keeps its list of plugins that failed to load private, and offers a plugin no other way to be on it. The

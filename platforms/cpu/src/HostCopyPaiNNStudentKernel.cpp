@@ -23,8 +23,8 @@ const double LARGEST_FORCE = 1 << 30;
 /** What OpenMM's kernel calls, from a thread of its own. That thread survives no exception but OpenMM's. */
 class HostCopyCalcPaiNNStudentForceKernel::InnerImpl : public CustomCPPForceImpl {
 public:
-    InnerImpl(const PaiNNStudentForce& force, HostEvaluator& evaluator)
-        : CustomCPPForceImpl(force), force(force), evaluator(evaluator) {}
+    InnerImpl(const PaiNNStudentForce& force, HostForce& hostForce)
+        : CustomCPPForceImpl(force), force(force), hostForce(hostForce) {}
     const Force& getOwner() const override {
         return force;
     }
@@ -34,7 +34,7 @@ public:
             context.getPeriodicBoxVectors(box[0], box[1], box[2]);
             forces.assign(positions.size(), Vec3());
             map<string, double> derivatives;
-            double energy = evaluator.evaluate(positions, box, context.getParameters(), &forces, derivatives);
+            double energy = hostForce.evaluate(positions, box, context.getParameters(), &forces, derivatives);
             checkForces(forces);
             return energy;
         }
@@ -59,12 +59,13 @@ private:
                                           "another particle");
     }
     const PaiNNStudentForce& force;
-    HostEvaluator& evaluator;
+    HostForce& hostForce;
 };
 
 HostCopyCalcPaiNNStudentForceKernel::HostCopyCalcPaiNNStudentForceKernel(const string& name, const Platform& platform,
-                                                                         ContextImpl& context)
-    : CalcPaiNNStudentForceKernel(name, platform), context(context) {}
+                                                                         ContextImpl& context,
+                                                                         EvaluatorFactory makeEvaluator)
+    : CalcPaiNNStudentForceKernel(name, platform), context(context), makeEvaluator(move(makeEvaluator)) {}
 
 HostCopyCalcPaiNNStudentForceKernel::~HostCopyCalcPaiNNStudentForceKernel() = default;
 
@@ -73,9 +74,9 @@ void HostCopyCalcPaiNNStudentForceKernel::initialize(const System& system, const
         throw OpenMMException("PaiNNStudentForce: the derivative by '" + force.getEnergyParameterDerivativeName(0) +
                               "' was requested, but the platform " + context.getPlatform().getName() +
                               " cannot compute it; use the Reference or CPU platform");
-    evaluator = make_unique<HostEvaluator>(force);
+    hostForce = make_unique<HostForce>(force, makeEvaluator);
     linkParticles(system, force);
-    inner = make_unique<InnerImpl>(force, *evaluator);
+    inner = make_unique<InnerImpl>(force, *hostForce);
     inner->initialize(context);
 }
 
@@ -98,7 +99,7 @@ double HostCopyCalcPaiNNStudentForceKernel::execute(ContextImpl& context, bool i
 }
 
 void HostCopyCalcPaiNNStudentForceKernel::copyParametersToContext(ContextImpl&, const PaiNNStudentForce& force) {
-    evaluator->setElements(force);
+    hostForce->setElements(force);
 }
 
 void HostCopyCalcPaiNNStudentForceKernel::computeParticleEnergies(ContextImpl& context, vector<double>& energies) {
@@ -106,7 +107,7 @@ void HostCopyCalcPaiNNStudentForceKernel::computeParticleEnergies(ContextImpl& c
     context.getPositions(positions);
     Vec3 box[3];
     context.getPeriodicBoxVectors(box[0], box[1], box[2]);
-    evaluator->computeParticleEnergies(positions, box, energies);
+    hostForce->computeParticleEnergies(positions, box, energies);
 }
 
 } // namespace PaiNNPlugin

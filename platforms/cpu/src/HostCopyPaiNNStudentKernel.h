@@ -2,7 +2,7 @@
 #ifndef HOSTCOPY_PAINNSTUDENT_KERNEL_H_
 #define HOSTCOPY_PAINNSTUDENT_KERNEL_H_
 
-#include "HostEvaluator.h"
+#include "HostForce.h"
 #include "PaiNNStudentKernels.h"
 #include "openmm/HarmonicBondForce.h"
 #include "openmm/Kernel.h"
@@ -17,7 +17,7 @@ namespace PaiNNPlugin {
 class HostCopyCalcPaiNNStudentForceKernel : public CalcPaiNNStudentForceKernel {
 public:
     HostCopyCalcPaiNNStudentForceKernel(const std::string& name, const OpenMM::Platform& platform,
-                                        OpenMM::ContextImpl& context);
+                                        OpenMM::ContextImpl& context, EvaluatorFactory makeEvaluator);
     ~HostCopyCalcPaiNNStudentForceKernel() override;
     void initialize(const OpenMM::System& system, const PaiNNStudentForce& force) override;
     double execute(OpenMM::ContextImpl& context, bool includeForces, bool includeEnergy) override;
@@ -28,7 +28,8 @@ private:
     class InnerImpl;
     void linkParticles(const OpenMM::System& system, const PaiNNStudentForce& force);
     OpenMM::ContextImpl& context;
-    std::unique_ptr<HostEvaluator> evaluator;
+    EvaluatorFactory makeEvaluator;
+    std::unique_ptr<HostForce> hostForce;
     std::unique_ptr<InnerImpl> inner;
     OpenMM::HarmonicBondForce links; // read by OpenMM as long as the Context lives
     OpenMM::Kernel linkKernel;

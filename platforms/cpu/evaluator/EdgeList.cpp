@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#include "EdgeList.h"
+#include "NeighborList.h"
+#include <algorithm>
+#include <cmath>
+
+namespace PaiNNPlugin {
+
+namespace {
+
+/** Distances are compared with this relative margin, far above rounding errors. */
+const double MARGIN = 1e-6;
+
+} // namespace
+
+EdgeList::EdgeList(const std::vector<int>& starts, double cutoff, double skin)
+    : starts(starts), cutoff(cutoff), wantedSkin(skin), skin(skin) {}
+
+bool EdgeList::update(const std::vector<double>& positions, const Box* box, const std::vector<char>& active) {
+    if (isCurrent(positions, box, active))
+        return false;
+    referencePositions.clear();
+    referenceActive = active;
+    skin = wantedSkin;
+    if (box != nullptr)
+        for (int k = 0; k < 3; k++)
+            skin = std::min(skin, std::max((0.5 * (*box)[k][k] - cutoff) * (1 - MARGIN), 0.0));
+    build(positions, box);
+    referencePositions = positions;
+    hadBox = box != nullptr;
+    if (hadBox)
+        referenceBox = *box;
+    return true;
+}
+
+bool EdgeList::isCurrent(const std::vector<double>& positions, const Box* box, const std::vector<char>& active) const {
+    if (referencePositions.size() != positions.size() || referencePositions.empty() || active != referenceActive)
+        return false;
+    const double limit = 0.5 * skin * (1 - MARGIN), limit2 = limit * limit;
+    for (size_t s = 0; s < active.size(); s++) {
+        if (!active[s] || starts[s + 1] - starts[s] <= ALL_PAIRS)
+            continue;
+        if (skin == 0 || (box != nullptr) != hadBox || (box != nullptr && *box != referenceBox))
+            return false;
+        for (int i = 3 * starts[s]; i < 3 * starts[s + 1]; i += 3) {
+            const double x = positions[i] - referencePositions[i], y = positions[i + 1] - referencePositions[i + 1],
+                         z = positions[i + 2] - referencePositions[i + 2];
+            if (x * x + y * y + z * z > limit2)
+                return false;
+        }
+    }
+    return true;
+}
+
+void EdgeList::build(const std::vector<double>& positions, const Box* box) {
+    first.assign(1, 0);
+    neighbor.clear();
+    mirror.clear();
+    for (size_t s = 0; s + 1 < starts.size(); s++) {
+        const int begin = starts[s], end = starts[s + 1];
+        if (!referenceActive[s]) {
+            first.insert(first.end(), end - begin, first.back());
+            continue;
+        }
+        if (end - begin <= ALL_PAIRS) {
+            addAllPairs(begin, end);
+            continue;
+        }
+        const int offset = first.back();
+        try {
+            const NeighborList list =
+                findNeighbors({positions.begin() + 3 * begin, positions.begin() + 3 * end}, box, cutoff + skin);
+            std::vector<int> edge(list.numPairs(), -1); // the first edge of each pair
+            mirror.resize(offset + list.neighbor.size());
+            for (size_t e = 0; e < list.neighbor.size(); e++) {
+                neighbor.push_back(begin + list.neighbor[e]);
+                int& other = edge[list.pair[e]];
+                if (other < 0)
+                    other = static_cast<int>(e);
+                else {
+                    mirror[offset + e] = offset + other;
+                    mirror[offset + other] = offset + static_cast<int>(e);
+                }
+            }
+            for (int i = 1; i <= end - begin; i++)
+                first.push_back(offset + list.first[i]);
+        }
+        catch (const CoincidentAtoms& e) {
+            throw CoincidentAtoms{begin + e.atom1, begin + e.atom2};
+        }
+    }
+}
+
+void EdgeList::addAllPairs(int begin, int end) {
+    const int offset = first.back(), others = end - begin - 1;
+    for (int i = 0; i <= others; i++) {
+        for (int j = 0; j <= others; j++)
+            if (j != i) {
+                neighbor.push_back(begin + j);
+                mirror.push_back(offset + j * others + (i < j ? i : i - 1));
+            }
+        first.push_back(offset + (i + 1) * others);
+    }
+}
+
+} // namespace PaiNNPlugin

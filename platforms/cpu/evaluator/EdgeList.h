@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+#ifndef PAINN_EDGE_LIST_H_
+#define PAINN_EDGE_LIST_H_
+
+#include "ExactNetwork.h"
+#include <vector>
+
+namespace PaiNNPlugin {
+
+/**
+ * Candidates for edges: all ordered pairs of atoms of one subsystem that may be within the cutoff, sorted by receiver,
+ * then by neighbour. Kept until an atom has moved by half the skin, the box or the set of active subsystems has
+ * changed. Who uses them measures every candidate anew, so that results do not depend on when the list was made.
+ */
+class EdgeList {
+public:
+    /**
+     * @param starts   [subsystems + 1] first atom of every subsystem, and the number of atoms
+     * @param cutoff   nm
+     * @param skin     nm, how much further than the cutoff candidates may be; less where the box is too small for it
+     */
+    EdgeList(const std::vector<int>& starts, double cutoff, double skin);
+    /**
+     * Make the list anew if it must be.
+     *
+     * @return whether it was
+     * @throws CoincidentAtoms if two atoms are at the same place; not always, so measure the candidates
+     */
+    bool update(const std::vector<double>& positions, const Box* box, const std::vector<char>& active);
+
+    std::vector<int> first;    ///< [atoms + 1]: the candidates of receiver i are first[i] <= k < first[i + 1]
+    std::vector<int> neighbor; ///< [candidates] j
+    std::vector<int> mirror;   ///< [candidates] the candidate from j to i
+
+private:
+    /** Subsystems up to this size take all pairs as candidates: nothing to check and nothing to make anew. */
+    static constexpr int ALL_PAIRS = 40;
+    bool isCurrent(const std::vector<double>& positions, const Box* box, const std::vector<char>& active) const;
+    void build(const std::vector<double>& positions, const Box* box);
+    void addAllPairs(int begin, int end);
+    std::vector<int> starts;
+    double cutoff, wantedSkin, skin; // nm
+    // What the list was made for; empty positions: none.
+    std::vector<double> referencePositions;
+    std::vector<char> referenceActive;
+    bool hadBox = false;
+    Box referenceBox{};
+};
+
+} // namespace PaiNNPlugin
+
+#endif

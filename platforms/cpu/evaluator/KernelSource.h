@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// The source of all kernels. Included by one file per instruction set, which defines PAINN_LANES (floats in a
+// register), PAINN_ROWS (rows of a matrix tile), PAINN_PANELS (16 columns each, of a matrix tile) and PAINN_KERNELS
+// (the table to define). Everything is in an unnamed namespace and no standard header is included: otherwise the linker
+// might pick an inline function that was compiled for another machine.
+#include "Kernels.h"
+
+namespace PaiNNPlugin {
+
+namespace {
+
+constexpr int LANES = PAINN_LANES;
+typedef float Vec __attribute__((vector_size(4 * PAINN_LANES), may_alias));
+typedef int IntVec __attribute__((vector_size(4 * PAINN_LANES), may_alias));
+
+inline Vec load(const float* p) {
+    return *reinterpret_cast<const Vec*>(p);
+}
+
+inline void store(float* p, Vec x) {
+    *reinterpret_cast<Vec*>(p) = x;
+}
+
+inline void add(float* p, Vec x) {
+    store(p, load(p) + x);
+}
+
+} // namespace
+
+} // namespace PaiNNPlugin
+
+#include "ActivationKernel.h"
+#include "MatrixKernel.h"
+#include "MessageKernel.h"
+#include "UpdateKernel.h"
+
+namespace PaiNNPlugin {
+
+const Kernels PAINN_KERNELS = {multiplyMatrix,  activate,    scale,           filter,          message,
+                               messageBackward, computeNorm, combineFeatures, combineBackward, normBackward};
+
+} // namespace PaiNNPlugin

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+#ifndef PAINN_KERNELS_H_
+#define PAINN_KERNELS_H_
+
+// This header goes into files that are compiled for one instruction set, so it includes nothing with inline code.
+#include <cstddef>
+
+namespace PaiNNPlugin {
+
+/** Channels are padded with zeros to a multiple of this, one cache line, so that all instruction sets share layouts. */
+constexpr int CHANNEL_TILE = 16;
+/** Coefficients of a filter table's polynomials, c_0 ... c_5 of t^0 ... t^5. */
+constexpr int TABLE_TERMS = 6;
+/** Parts of a filter and of a context: scalar, direction, vector, in this order for both families. */
+constexpr int SCALAR_PART = 0, DIRECTION_PART = 1, VECTOR_PART = 2;
+
+constexpr int padChannels(int count) {
+    return (count + CHANNEL_TILE - 1) / CHANNEL_TILE * CHANNEL_TILE;
+}
+
+/** The edges of one atom i to its neighbours j. */
+struct EdgeRow {
+    int count;
+    const int* atom;      ///< [count] j
+    const int* sender;    ///< [count] row of j in the array of contexts
+    const int* cell;      ///< [count] cell of the filter table
+    const float* t;       ///< [count] place in the cell, -1/2 to 1/2
+    const float* towards; ///< [count][3] u_ij, in the student times d / (d + epsilon)
+};
+
+/** What a message of one block reads; H is padded. */
+struct MessageInput {
+    int H;
+    bool hasContext;    ///< canonical: contexts have three parts; student: one, and the others are 1
+    const float* table; ///< [cells][H / 16][parts][6][16]
+    int tableParts;     ///< 3, or 2 in the first block, which has no vectors to multiply
+    const float* c;     ///< [senders][H or 3 H] contexts
+    const float* v;     ///< [atoms][3][H] vectors before the message, nullptr in the first block
+};
+
+/** Adjoints behind a message, of all atoms. */
+struct MessageAdjoint {
+    const float* s; ///< [atoms][H]
+    const float* v; ///< [atoms][3][H]
+};
+
+/** How an Update mixes vectors (F6), and of which block it is. H is padded. */
+struct UpdateInput {
+    int H;
+    bool isStudent, isLast;
+    float normEpsilon;
+    const float* mixing; ///< [9], student
+};
+
+/**
+ * The inner loops, compiled once per instruction set. All widths are multiples of 16 and all arrays begin at cache
+ * lines. A row's result does not depend on the number of rows nor on the other rows.
+ */
+struct Kernels {
+    /** Y = X W + b or Y += X W; W packed [columns / 16][depth][16], bias nullptr for 0. */
+    void (*multiplyMatrix)(int rows, int depth, int columns, const float* X, size_t strideX, const float* W,
+                           const float* bias, bool add, float* Y, size_t strideY);
+    /** x <- SiLU(x), slope <- SiLU'(x); [rows][width] with strides. */
+    void (*activate)(int rows, int width, float* x, size_t strideX, float* slope, size_t strideSlope);
+    /** x <- x slope */
+    void (*scale)(int rows, int width, const float* slope, size_t strideSlope, float* x, size_t strideX);
+    /** F4: the interpolated filter, f [parts][H], and its derivative by t. */
+    void (*filter)(const MessageInput& input, int cell, float t, float* f, float* df);
+    /** F5b: add to s [H] and v [3][H] of one atom. */
+    void (*message)(const MessageInput& input, const EdgeRow& edges, float* s, float* v);
+    /**
+     * B5b of the edges i <- j for the sender j of row `row`; its edges are listed from j to i. Adds to c_adj [H or 3H]
+     * and v_adj [3][H] (both nullptr in the first block); geometry_adj [count][4], overwritten: the derivatives by t,
+     * and by `towards` of i <- j (which points against the one that is listed).
+     */
+    void (*messageBackward)(const MessageInput& input, const MessageAdjoint& adjoint, const EdgeRow& edges, int row,
+                            int atom, float* c_adj, float* v_adj, float* geometry_adj);
+    /** F6b: input [rows][2 H] = [s, n]; V [rows][3] vectors of stride strideV. */
+    void (*norm)(const UpdateInput& update, int rows, const float* s, const float* V, size_t strideV, float* input);
+    /** F6c: s [rows][H] in place, v [rows][3][H] overwritten unless last; W only in the canonical family. */
+    void (*combine)(const UpdateInput& update, int rows, const float* pqr, const float* v, const float* VW, float* s,
+                    float* vNew);
+    /**
+     * B6c. Student: v_adj [rows][3][H] in place. Canonical: VW_adj [rows][3][2 H] is overwritten.
+     * pqr_adj [rows][3 H] is overwritten.
+     */
+    void (*combineBackward)(const UpdateInput& update, int rows, const float* qr, const float* v, const float* VW,
+                            const float* s_adj, float* v_adj, float* pqr_adj, float* VW_adj);
+    /** B6b: add input_adj [rows][2 H] to s_adj [rows][H] and through the norm to V_adj, vectors of stride strideV. */
+    void (*normBackward)(const UpdateInput& update, int rows, const float* input_adj, const float* V, size_t strideV,
+                         float* s_adj, float* V_adj, size_t strideAdjoint);
+};
+
+extern const Kernels portableKernels;
+#if defined(__x86_64__)
+extern const Kernels avx2Kernels, avx512Kernels;
+#endif
+
+} // namespace PaiNNPlugin
+
+#endif

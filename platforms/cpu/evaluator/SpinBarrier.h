@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#ifndef PAINN_SPIN_BARRIER_H_
+#define PAINN_SPIN_BARRIER_H_
+
+#include <atomic>
+#include <thread>
+
+namespace PaiNNPlugin {
+
+/** Where threads wait for each other for a short time: they look for a while before they give up the processor. */
+class SpinBarrier {
+public:
+    explicit SpinBarrier(int numThreads) : numThreads(numThreads) {}
+    void wait() {
+        const unsigned before = generation.load(std::memory_order_acquire);
+        if (waiting.fetch_add(1, std::memory_order_acq_rel) + 1 == numThreads) {
+            waiting.store(0, std::memory_order_relaxed);
+            generation.store(before + 1, std::memory_order_release);
+            return;
+        }
+        for (int turn = 0; generation.load(std::memory_order_acquire) == before; turn++)
+            if (turn > LOOKS)
+                std::this_thread::yield();
+    }
+
+private:
+    static constexpr int LOOKS = 4000; // some microseconds
+    const int numThreads;
+    std::atomic<int> waiting{0};
+    std::atomic<unsigned> generation{0};
+};
+
+} // namespace PaiNNPlugin
+
+#endif

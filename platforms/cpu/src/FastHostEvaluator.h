@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+#ifndef PAINN_FAST_HOST_EVALUATOR_H_
+#define PAINN_FAST_HOST_EVALUATOR_H_
+
+#include "Evaluator.h"
+#include "FastNetworkTable.h"
+#include <memory>
+
+namespace PaiNNPlugin {
+
+/** FastEvaluator as an Evaluator, with the threads of the caller or its own. */
+class FastHostEvaluator : public Evaluator {
+public:
+    /**
+     * @param elements     [numAtoms] index into NetworkParameters::atomicNumbers
+     * @param subsystems   [numAtoms] ascending and without holes
+     * @param threads      must live as long as this object
+     */
+    FastHostEvaluator(const PaiNNStudentModel& model, const std::vector<int>& elements,
+                      const std::vector<int>& subsystems, OpenMM::ThreadPool& threads)
+        : fast(getFastNetwork(model), elements, subsystems, threads) {}
+    /** As the other, with threads of its own. */
+    FastHostEvaluator(const PaiNNStudentModel& model, const std::vector<int>& elements,
+                      const std::vector<int>& subsystems, std::unique_ptr<OpenMM::ThreadPool> threads)
+        : ownThreads(std::move(threads)), fast(getFastNetwork(model), elements, subsystems, *ownThreads) {}
+    void setElements(const std::vector<int>& elements) override {
+        fast.setElements(elements);
+    }
+    void evaluate(const std::vector<double>& positions, const Box* box, const std::vector<char>& active,
+                  std::vector<double>& atomEnergies, std::vector<double>* forces) override {
+        fast.evaluate(positions, box, active, atomEnergies, forces);
+    }
+    /** The network squares its features, and squares of larger ones do not fit into single precision. */
+    double getLargestValue() const override {
+        return 1e18;
+    }
+
+private:
+    std::unique_ptr<OpenMM::ThreadPool> ownThreads; // stop after everything that uses them
+    FastEvaluator fast;
+};
+
+} // namespace PaiNNPlugin
+
+#endif

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+// Which network each platform evaluates: the exact one or the fast one. Seen from outside, by the size of its errors
+// and by what it obeys.
+#include "ForceTest.h"
+#include <cstdlib>
+#include <fstream>
+
+using namespace OpenMM;
+using namespace std;
+
+namespace PaiNNPlugin {
+
+namespace {
+
+/** An environment variable, until the end of the scope. */
+class Environment {
+public:
+    Environment(const char* name, const char* value) : name(name) {
+        const char* present = getenv(name);
+        if (present != nullptr)
+            before = present;
+        wasSet = (present != nullptr);
+        setenv(name, value, 1);
+    }
+    ~Environment() {
+        if (wasSet)
+            setenv(name, before.c_str(), 1);
+        else
+            unsetenv(name);
+    }
+
+private:
+    const char* name;
+    string before;
+    bool wasSet;
+};
+
+} // namespace
+
+/** The molecule that the bundled student was trained for: the atoms of a PDB file. */
+static Cluster readAlanineDipeptide() {
+    Cluster cluster(0);
+    ifstream file(string(PAINN_MODELS) + "/../examples/data/alanine_dipeptide.pdb");
+    const map<string, int> known = {{"H", 1}, {"C", 6}, {"N", 7}, {"O", 8}};
+    for (string line; getline(file, line);)
+        if (line.substr(0, 4) == "ATOM") {
+            Vec3 x;
+            for (int k = 0; k < 3; k++)
+                x[k] = 0.1 * stod(line.substr(30 + 8 * k, 8));
+            cluster.positions.push_back(x);
+            cluster.elements.push_back(known.at(line.substr(77, 1)));
+        }
+    return cluster;
+}
+
+class Platforms : public PlatformTest {
+protected:
+    vector<double> computeForces(const PaiNNStudentModel& model, const Cluster& cluster) const {
+        System system;
+        addParticles(system, cluster.size());
+        system.addForce(makeForce(model, cluster));
+        VerletIntegrator integrator(0.001);
+        auto context = makeContext(system, integrator);
+        context->setPositions(cluster.positions);
+        return getForces(*context);
+    }
+};
+
+TEST_P(Platforms, precisionIsThatOfTheKernel) {
+    PaiNNStudentModel model = makeModel();
+    Cluster cluster(20);
+    Exact exact(model, cluster);
+    Difference d = difference(exact.forces, computeForces(model, cluster));
+    ASSERT_TRUE(d.finite);
+    if (isExact()) {
+        EXPECT_LT(d.max, 1e-12);
+    }
+    else {
+        EXPECT_GT(d.max, 1e-9); // rounding to single precision shows
+        EXPECT_LT(d.max, 3e-5);
+        EXPECT_LT(d.median, 2e-6);
+    }
+}
+
+TEST_P(Platforms, onlyTheFastNetworkObeysTheInstructionSet) {
+    PaiNNStudentModel model = makeModel();
+    Cluster cluster(5);
+    {
+        Environment simd("PAINN_SIMD", "bad");
+        if (isExact()) {
+            computeForces(model, cluster);
+        }
+        else {
+            EXPECT_MESSAGE(computeForces(model, cluster), "PAINN_SIMD");
+        }
+    }
+    Environment simd("PAINN_SIMD", "portable");
+    EXPECT_TRUE(forcesAgree(Exact(model, cluster).forces, computeForces(model, cluster)));
+}
+
+TEST_P(Platforms, trainedStudentIsAccurateWithEveryInstructionSet) {
+    const PaiNNStudentModel model(string(PAINN_MODELS) + "/alanine-dipeptide.safetensors");
+    const Cluster rest = readAlanineDipeptide();
+    ASSERT_EQ(22, rest.size());
+    for (const string level : {"portable", "avx2", "avx512"}) {
+        if (isExact() && level != "portable")
+            continue; // it has one way to compute
+        Environment simd("PAINN_SIMD", level.c_str());
+        System system;
+        addParticles(system, rest.size());
+        system.addForce(makeForce(model, rest));
+        VerletIntegrator integrator(0.001);
+        unique_ptr<Context> context;
+        try {
+            context = makeContext(system, integrator);
+        }
+        catch (const OpenMMException& e) {
+            ASSERT_NE(string(e.what()).find("this processor cannot run it"), string::npos) << e.what();
+            cout << e.what() << endl;
+            continue;
+        }
+        vector<double> expected, found;
+        double energyError = 0;
+        mt19937 random(4);
+        for (int frame = 0; frame < (isOnHost() ? 50 : 5); frame++) {
+            Cluster cluster = rest;
+            for (Vec3& p : cluster.positions)
+                for (int k = 0; k < 3; k++)
+                    p[k] += 0.01 * (random() / 2147483648.0 - 1);
+            context->setPositions(cluster.positions);
+            const Exact exact(model, cluster);
+            const vector<double> forces = getForces(*context);
+            energyError = max(energyError, fabs(getEnergy(*context) - exact.energy) / rest.size());
+            ASSERT_TRUE(isfinite(energyError));
+            expected.insert(expected.end(), exact.forces.begin(), exact.forces.end());
+            found.insert(found.end(), forces.begin(), forces.end());
+        }
+        EXPECT_LE(energyError, isExact() ? 1e-10 : 2e-5) << level << ", kJ/mol an atom";
+        EXPECT_TRUE(forcesAgree(expected, found, 1e-10)) << level;
+        const Difference d = difference(expected, found);
+        cout << platform->getName() << " " << level << ": energy " << energyError << " kJ/mol an atom, forces " << d.max
+             << " at most, " << d.median << " in the median, of their RMS" << endl;
+    }
+}
+
+PAINN_ALL_PLATFORMS(Platforms);
+
+} // namespace PaiNNPlugin
