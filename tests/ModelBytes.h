@@ -29,7 +29,8 @@ struct ModelOptions {
     std::vector<int> readout;                        ///< widths; empty: {hidden, max(hidden / 2, 1), 1}
     std::string name = "random test model";
     unsigned seed = 1;
-    double weightScale = 1.0; ///< 1: weights of size 1 / sqrt(number of inputs); biases a third of that
+    double readoutScale = 1.0; ///< of the last layer, and with it of energies and forces
+    double weightScale = 1.0;  ///< 1: weights of size 1 / sqrt(number of inputs); biases a third of that
 };
 
 struct TestTensor {
@@ -131,6 +132,9 @@ inline std::vector<TestTensor> makeTensors(const ModelOptions& options) {
     std::vector<int> readout = readoutWidths(options);
     for (size_t k = 0; k + 1 < readout.size(); k++)
         addLinear("readout." + std::to_string(k), readout[k + 1], readout[k]);
+    for (size_t k = tensors.size() - 2; k < tensors.size(); k++)
+        for (float& x : tensors[k].values)
+            x = static_cast<float>(x * options.readoutScale);
     return tensors;
 }
 

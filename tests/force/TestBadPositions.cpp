@@ -101,11 +101,9 @@ TEST_P(BadPositions, explodingEnergiesAreRightOrRefused) {
     const PaiNNStudentModel model(string(PAINN_MODELS) + "/alanine-dipeptide.safetensors");
     Cluster cluster(2);
     cluster.elements = {6, 1};
-    System system;
-    addParticles(system, 2);
-    system.addForce(makeForce(model, cluster));
-    VerletIntegrator integrator(0.001);
-    auto context = makeContext(system, integrator);
+    cluster.positions[1] = Vec3(0.1, 0, 0);
+    auto simulation = simulate(model, cluster);
+    const auto& context = simulation->context;
     int refused = 0;
     double largest = 0;
     for (double d = 0.001; d < 0.5; d *= 1.03) {
@@ -138,11 +136,8 @@ TEST_P(BadPositions, isolatedAtomsFeelNothing) {
     options.atomReferences = {-1, -2, -3, -4};
     PaiNNStudentModel model = makeModel(options);
     Cluster cluster(5);
-    System system;
-    addParticles(system, 5);
-    system.addForce(makeForce(model, cluster));
-    VerletIntegrator integrator(0.001);
-    auto context = makeContext(system, integrator);
+    auto simulation = simulate(model, cluster);
+    const auto& context = simulation->context;
     Cluster alone(1), rest = cluster;
     rest.elements.erase(rest.elements.begin());
     rest.positions.erase(rest.positions.begin());

@@ -16,15 +16,11 @@ TEST_P(Evaluation, matchesTheNetworkForBothFamilies) {
         options.atomReferences = {-13.6, -1029.0, -1485.0, -2041.0};
         PaiNNStudentModel model = makeModel(options);
         Cluster cluster(12);
-        System system;
-        addParticles(system, 12);
-        system.addForce(makeForce(model, cluster));
-        VerletIntegrator integrator(0.001);
-        auto context = makeContext(system, integrator);
-        context->setPositions(cluster.positions);
+        auto simulation = simulate(model, cluster);
+        Context& context = *simulation->context;
         Exact exact(model, cluster);
-        EXPECT_NEAR(exact.energy, getEnergy(*context), getTolerance(12, 1e-13 * fabs(exact.energy)));
-        EXPECT_TRUE(forcesAgree(exact.forces, getForces(*context)));
+        EXPECT_NEAR(exact.energy, getEnergy(context), getTolerance(12, 1e-13 * fabs(exact.energy)));
+        EXPECT_TRUE(forcesAgree(exact.forces, getForces(context)));
     }
 }
 

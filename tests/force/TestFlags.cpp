@@ -46,16 +46,9 @@ TEST_P(Flags, energyAndForcesDoNotDependOnWhatElseIsAsked) {
     vector<double> energies;
     vector<vector<double>> forces;
     for (int i = 0; i < 2; i++) {
-        System system;
-        addParticles(system, 8);
-        system.addForce(makeForce(model, cluster));
-        unique_ptr<Integrator> integrator;
-        if (i == 0)
-            integrator = make_unique<VerletIntegrator>(0.001);
-        else
-            integrator = make_unique<LangevinMiddleIntegrator>(300, 1, 0.001);
-        auto context = makeContext(system, *integrator);
-        context->setPositions(cluster.positions);
+        auto simulation =
+            simulate(model, cluster, i == 0 ? nullptr : make_unique<LangevinMiddleIntegrator>(300, 1, 0.001));
+        const auto& context = simulation->context;
         energies.push_back(getEnergy(*context));
         forces.push_back(getForces(*context));
         energies.push_back(getEnergy(*context)); // now the forces of the call before must survive
@@ -75,15 +68,11 @@ TEST_P(Flags, entryEnergiesLeaveTheStateUntouched) {
     Cluster cluster(8);
     vector<double> positions[2];
     for (int ask = 0; ask < 2; ask++) {
-        System system;
-        addParticles(system, 8);
-        PaiNNStudentForce* force = makeForce(model, cluster);
-        system.addForce(force);
-        VerletIntegrator integrator(0.0005);
-        auto context = makeContext(system, integrator);
-        context->setPositions(cluster.positions);
+        auto simulation = simulate(model, cluster, make_unique<VerletIntegrator>(0.0005));
+        PaiNNStudentForce* force = simulation->force;
+        const auto& context = simulation->context;
         for (int i = 0; i < 20; i++) {
-            integrator.step(1);
+            simulation->integrator->step(1);
             if (ask == 1) {
                 vector<double> particleEnergies, subsystemEnergies;
                 force->getParticleEnergies(*context, particleEnergies);
@@ -109,18 +98,14 @@ TEST_P(Flags, entryEnergiesLeaveTheStateUntouched) {
 
 TEST_P(Flags, conservesEnergy) {
     Cluster cluster(8);
-    System system;
-    addParticles(system, 8);
-    system.addForce(makeForce(makeGentleModel(), cluster));
-    VerletIntegrator integrator(0.0002);
-    auto context = makeContext(system, integrator);
-    context->setPositions(cluster.positions);
+    auto simulation = simulate(makeGentleModel(), cluster, make_unique<VerletIntegrator>(0.0002));
+    Integrator& integrator = *simulation->integrator;
     integrator.step(10);
-    State start = context->getState(State::Energy);
+    State start = simulation->context->getState(State::Energy);
     double total = start.getKineticEnergy() + start.getPotentialEnergy(), moved = 0;
     for (int i = 0; i < 20; i++) {
         integrator.step(10);
-        State now = context->getState(State::Energy);
+        State now = simulation->context->getState(State::Energy);
         moved = max(moved, fabs(now.getKineticEnergy() - start.getKineticEnergy()));
         EXPECT_NEAR(total, now.getKineticEnergy() + now.getPotentialEnergy(), 0.01 * max(moved, 1.0));
     }

@@ -12,13 +12,9 @@ class InContext : public PlatformTest {};
 TEST_P(InContext, updatesElements) {
     PaiNNStudentModel model = makeModel();
     Cluster cluster(6);
-    System system;
-    addParticles(system, 6);
-    PaiNNStudentForce* force = makeForce(model, cluster);
-    system.addForce(force);
-    VerletIntegrator integrator(0.001);
-    auto context = makeContext(system, integrator);
-    context->setPositions(cluster.positions);
+    auto simulation = simulate(model, cluster);
+    PaiNNStudentForce* force = simulation->force;
+    const auto& context = simulation->context;
     double before = getEnergy(*context);
     cluster.elements[2] = 6;
     cluster.elements[5] = 8;
@@ -152,33 +148,20 @@ TEST_P(InContext, isOneMoleculeUnlessPeriodic) {
 }
 
 TEST_P(InContext, reinitializes) {
-    PaiNNStudentModel model = makeModel();
-    Cluster cluster(6);
-    System system;
-    addParticles(system, 6);
-    PaiNNStudentForce* force = makeForce(model, cluster);
-    system.addForce(force);
-    VerletIntegrator integrator(0.001);
-    auto context = makeContext(system, integrator);
-    context->setPositions(cluster.positions);
-    force->addGlobalParameter("lambda", 0.5);
-    force->setSubsystemScale(0, "lambda");
+    auto simulation = simulate(makeModel(), Cluster(6));
+    const auto& context = simulation->context;
+    simulation->force->addGlobalParameter("lambda", 0.5);
+    simulation->force->setSubsystemScale(0, "lambda");
     double before = getEnergy(*context);
     context->reinitialize(true);
     EXPECT_NEAR(0.5 * before, getEnergy(*context), 1e-12 * fabs(before));
 }
 
 TEST_P(InContext, minimizes) {
-    Cluster cluster(6);
-    System system;
-    addParticles(system, 6);
-    system.addForce(makeForce(makeGentleModel(), cluster));
-    VerletIntegrator integrator(0.001);
-    auto context = makeContext(system, integrator);
-    context->setPositions(cluster.positions);
-    double before = getEnergy(*context);
-    LocalEnergyMinimizer::minimize(*context, 10, 50);
-    EXPECT_LT(getEnergy(*context), before);
+    auto simulation = simulate(makeGentleModel(), Cluster(6));
+    double before = getEnergy(*simulation->context);
+    LocalEnergyMinimizer::minimize(*simulation->context, 10, 50);
+    EXPECT_LT(getEnergy(*simulation->context), before);
 }
 
 PAINN_ALL_PLATFORMS(InContext);
