@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Every stage of every instruction set, forward and backward, against the exact stage with the same inputs.
-#include "Compare.h"
+#include "FastTest.h"
 #include "Message.h"
-#include "RandomNetwork.h"
 #include "Readout.h"
-#include "SimdLevel.h"
 #include "Stages.h"
 #include "Update.h"
 
@@ -139,11 +137,7 @@ std::vector<Case> cases() {
 }
 
 INSTANTIATE_TEST_SUITE_P(Levels, StageTest, ::testing::ValuesIn(cases()), [](const auto& info) {
-    const SimdLevel level = info.param.level;
-    return std::string(level == SimdLevel::Portable ? "Portable"
-                       : level == SimdLevel::AVX2   ? "AVX2"
-                                                    : "AVX512") +
-           (info.param.family == Family::Student ? "Student" : "Canonical");
+    return nameOf(info.param.level) + (info.param.family == Family::Student ? "Student" : "Canonical");
 });
 
 } // namespace
