@@ -112,9 +112,8 @@ inline Atoms liquid(int numAtoms, double spacing, uint64_t seed) {
  * (11.4 for the bundled model at its example), here for the systems given. The row's 2e-5 kJ/mol an atom is 1.7e-6 of
  * that, about 28 roundings to single precision; it says nothing of networks whose atoms have hundreds of kJ/mol.
  */
-inline std::shared_ptr<const NetworkParameters> trainedLikeNetwork(const RandomNetworkOptions& options,
-                                                                   const std::vector<Atoms>& systems,
-                                                                   const Box* box = nullptr) {
+inline std::shared_ptr<const NetworkParameters>
+trainedLikeNetwork(const RandomNetworkOptions& options, const std::vector<Atoms>& systems, const Box* box = nullptr) {
     const auto network = randomNetwork(options);
     auto references = network->atomReferences;
     network->atomReferences.assign(references.size(), 0.0);

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Nothing but a subsystem itself has an influence on its bits: neither companions (reliability row 9), nor threads (row
-// 20), nor what was evaluated before (row 13).
+// Nothing but a subsystem itself has an influence on its bits: neither companions (reliability row 9) nor threads (row
+// 20).
 #include "FastTest.h"
 #include "LongTests.h"
 
 using namespace PaiNNPlugin;
 
 namespace {
-
-const Box TRICLINIC = {{{1.4, 0, 0}, {0.5, 1.3, 0}, {-0.4, 0.3, 1.2}}};
 
 class IndependenceTest : public ::testing::TestWithParam<RandomNetworkOptions> {};
 
@@ -18,7 +16,7 @@ TEST_P(IndependenceTest, companionsChangeNoBit) {
     std::vector<Atoms> molecules;
     std::vector<Result> alone;
     for (int size : {1, 2, 3, 5, 7, 8, 9, 12, 16, 17, 22, 41}) { // 41: with a neighbour list of its own
-        molecules.push_back(randomMolecule(size, 4, size)); // all at about the same place
+        molecules.push_back(randomMolecule(size, 4, size));      // all at about the same place
         alone.push_back(Batch(network, {molecules.back()}).evaluate());
     }
     Random random(1);
@@ -60,33 +58,6 @@ TEST_P(IndependenceTest, threadsChangeNoBit) {
         std::vector<double> energies;
         batch.evaluator->evaluate(batch.positions, nullptr, batch.active, energies, nullptr);
         EXPECT_EQ(energies, expected.energies) << "energies alone";
-    }
-}
-
-TEST_P(IndependenceTest, skinChangesNoBit) {
-    const auto network = FastNetwork::create(randomNetwork(GetParam()));
-    FastEvaluatorOptions noSkin;
-    noSkin.skin = 0;
-    Box box = TRICLINIC;
-    for (const Box* used : std::vector<const Box*>{nullptr, &box}) {
-        const std::vector<Atoms> molecules = {liquid(90, 0.25, 7), randomMolecule(10, 4, 1)};
-        Batch kept(network, molecules, 2), fresh(network, molecules, 1, noSkin);
-        Random random(3);
-        for (int step = 0; step < 40; step++) {
-            const double largest = step % 10 == 9 ? 0.3 : 0.004; // now and then a jump
-            for (double& x : kept.positions)
-                x += random.uniform(-largest, largest);
-            if (step % 13 == 12) // wrapped by another
-                for (size_t i = 0; i < kept.positions.size() && used != nullptr; i += 3)
-                    for (int k = 0; k < 3; k++)
-                        kept.positions[i + k] += (*used)[2][k];
-            if (step % 17 == 16)
-                box[1][1] *= 1.001;
-            if (step == 20)
-                kept.active[1] = fresh.active[1] = 0;
-            fresh.positions = kept.positions;
-            ASSERT_TRUE(kept.evaluate(used) == fresh.evaluate(used)) << "step " << step;
-        }
     }
 }
 
