@@ -13,7 +13,7 @@ need() { # need PACKAGE COMMAND...: the package is missing if the command fails
 }
 header() { echo "#include <$1>" | g++ -std=c++17 -fsyntax-only -x c++ -; }
 library() { echo 'int main() {}' | g++ -x c++ - "-l$1" -o /dev/null; }
-opencl() { ls /etc/OpenCL/vendors/*.icd; }
+opencl() { ls /etc/OpenCL/vendors/*.icd && ldconfig -p | grep -q 'libOpenCL\.so\.1 '; } # a driver, and what loads it
 
 command -v "$PYTHON" >/dev/null || { echo "No $PYTHON found: install Python 3.10 to 3.13 (apt-get install python3)" >&2; exit 1; }
 "$PYTHON" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || {
@@ -23,10 +23,10 @@ command -v "$PYTHON" >/dev/null || { echo "No $PYTHON found: install Python 3.10
 if [ "${1:-}" = "--opencl" ]; then
     opencl >/dev/null 2>&1 && exit 0
     if [ "$(id -u)" != 0 ]; then
-        echo "No OpenCL driver found: tests of that platform will be skipped (sudo apt-get install pocl-opencl-icd)"
+        echo "No OpenCL driver found: tests of that platform will be skipped (sudo apt-get install pocl-opencl-icd ocl-icd-libopencl1)"
         exit 0
     fi
-    missing=" pocl-opencl-icd"
+    missing=" pocl-opencl-icd ocl-icd-libopencl1"
 else
     need g++ g++ --version
     need nlohmann-json3-dev header nlohmann/json.hpp
