@@ -117,17 +117,19 @@ class Mistakes : public ::testing::TestWithParam<Mistake> {};
 
 TEST_P(Mistakes, areExplained) {
     loadPlugins();
-    EXPECT_MESSAGE(
-        {
-            System system;
-            addParticles(system, 6);
-            PaiNNStudentForce* force = makeForce(makeModel(), Cluster(4));
-            system.addForce(force);
-            GetParam().make(*force);
-            VerletIntegrator integrator(0.001);
-            Context context(system, integrator, Platform::getPlatform("Reference"));
-        },
-        GetParam().message);
+    for (const string name : {"Reference", "CPU"}) // the two that every OpenMM has
+        EXPECT_MESSAGE(
+            {
+                System system;
+                addParticles(system, 6);
+                PaiNNStudentForce* force = makeForce(makeModel(), Cluster(4));
+                system.addForce(force);
+                GetParam().make(*force);
+                VerletIntegrator integrator(0.001);
+                Context context(system, integrator, Platform::getPlatform(name));
+            },
+            GetParam().message)
+            << " on " << name;
 }
 
 INSTANTIATE_TEST_SUITE_P(All, Mistakes, ::testing::ValuesIn(mistakes),
@@ -135,15 +137,17 @@ INSTANTIATE_TEST_SUITE_P(All, Mistakes, ::testing::ValuesIn(mistakes),
 
 TEST(Mistakes, emptyForceIsRefused) {
     loadPlugins();
-    EXPECT_MESSAGE(
-        {
-            System system;
-            addParticles(system, 2);
-            system.addForce(new PaiNNStudentForce(makeModel()));
-            VerletIntegrator integrator(0.001);
-            Context context(system, integrator, Platform::getPlatform("Reference"));
-        },
-        "the force has no particles");
+    for (const string name : {"Reference", "CPU"})
+        EXPECT_MESSAGE(
+            {
+                System system;
+                addParticles(system, 2);
+                system.addForce(new PaiNNStudentForce(makeModel()));
+                VerletIntegrator integrator(0.001);
+                Context context(system, integrator, Platform::getPlatform(name));
+            },
+            "the force has no particles")
+            << " on " << name;
 }
 
 TEST(Mistakes, aFailedSetterChangesNothing) {
