@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <new>
 #include <sstream>
 
 using namespace OpenMM;
@@ -68,6 +69,9 @@ HostForce::HostForce(const PaiNNStudentForce& force, const EvaluatorFactory& mak
     }
     try {
         evaluator = makeEvaluator(force.getModel(), findElements(force), subsystemOf);
+    }
+    catch (const bad_alloc&) {
+        failForMemory();
     }
     catch (const exception& e) {
         throw OpenMMException(e.what()); // evaluators do not know this class
@@ -172,6 +176,9 @@ void HostForce::evaluateActive(const Box* box, bool withForces) {
         fail("particles " + to_string(particles[e.atom1]) + " and " + to_string(particles[e.atom2]) +
              " are at the same place, " + describe(getPosition(e.atom1)) + " nm, where no force exists");
     }
+    catch (const bad_alloc&) {
+        failForMemory();
+    }
 }
 
 // Written so that NaN fails.
@@ -193,6 +200,10 @@ void HostForce::failAt(const string& quantity, const char* units, int atom) cons
         limit << ", or larger than the " << evaluator->getLargestValue() << " " << units << " of single precision";
     fail("the " + quantity + " particle " + to_string(particles[atom]) + " at " + describe(getPosition(atom)) +
          " nm is not finite" + limit.str() + ": it is too close to another particle");
+}
+
+void HostForce::failForMemory() const {
+    fail("there is not enough memory to evaluate " + to_string(particles.size()) + " particles");
 }
 
 Vec3 HostForce::getPosition(int atom) const {

@@ -71,6 +71,7 @@ private:
     void evaluateActive(const Box* box, bool withForces);
     void checkEnergies(const Subsystem& subsystem) const;
     void checkForces(const Subsystem& subsystem) const;
+    [[noreturn]] void failForMemory() const;
     [[noreturn]] void failAt(const std::string& quantity, const char* units, int atom) const;
     OpenMM::Vec3 getPosition(int atom) const;
     double cutoff; // nm

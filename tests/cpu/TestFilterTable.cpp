@@ -54,8 +54,8 @@ TEST_P(FilterTableTest, agreesWithExactFilter) {
                 slopeError = std::max(slopeError, std::fabs(derivative - df[n * width + h]));
             }
         }
-        EXPECT_LE(error, 1.1e-9 * largest) << "block " << block << ", " << numCells << " cells";
-        EXPECT_LE(slopeError, 1.1e-7 * largestSlope) << "block " << block << ", " << numCells << " cells";
+        EXPECT_LE(error, 1e-9 * largest) << "block " << block << ", " << numCells << " cells";
+        EXPECT_LE(slopeError, 1e-7 * largestSlope) << "block " << block << ", " << numCells << " cells";
     }
 }
 

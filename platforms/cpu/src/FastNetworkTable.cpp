@@ -12,13 +12,14 @@ shared_ptr<const FastNetwork> getFastNetwork(const PaiNNStudentModel& model) {
     static mutex lock;
     static map<string, weak_ptr<const FastNetwork>> networks; // by the model's hash
     lock_guard<mutex> guard(lock); // held while a network is made, so that nobody else makes it too
-    shared_ptr<const FastNetwork> network = networks[model.getHash()].lock();
-    if (network == nullptr) {
-        network = FastNetwork::create(model.getParameters());
-        networks[model.getHash()] = network;
-    }
     for (auto entry = networks.begin(); entry != networks.end();)
         entry = (entry->second.expired() ? networks.erase(entry) : next(entry));
+    const auto known = networks.find(model.getHash());
+    if (known != networks.end())
+        if (shared_ptr<const FastNetwork> network = known->second.lock()) // the last owner may just have gone
+            return network;
+    shared_ptr<const FastNetwork> network = FastNetwork::create(model.getParameters());
+    networks[model.getHash()] = network;
     return network;
 }
 
