@@ -14,8 +14,9 @@ help:
 	@echo "make test     set up, build, and run all tests"
 	@echo "make wheel    build a wheel into dist/"
 	@echo "make fuzz     fuzz the model reader for a long time (RUNS=100000000)"
-	@echo "make test-long  the tests that take hours"
-	@echo "make test-sanitizers  the C++ tests under AddressSanitizer and UBSan; make test-coverage: lines of the model reader"
+	@echo "make test-long  the tests that take an hour, and more turns of others"
+	@echo "make test-sanitizers  the C++ tests under AddressSanitizer, UBSan and ThreadSanitizer"
+	@echo "make test-coverage    lines of the model reader"
 	@echo "make student  make the bundled student model anew (an hour, or minutes with a GPU)"
 	@echo "make format   format the sources; make lint only checks them"
 
@@ -56,7 +57,9 @@ test-fuzz: build
 test-python: build $(VENV)/.test $(VENV)/.distil
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -q -m "not long" --durations=10 tests/python
 
-test-long: build $(VENV)/.test
+# PAINN_LONG_TESTS lets the C++ tests that repeat something at random repeat it ten times as often.
+test-long: build $(VENV)/.test $(VENV)/.opencl
+	PATH="$(BIN):$$PATH" PAINN_LONG_TESTS=1 $(BIN)/ctest --test-dir build --output-on-failure --timeout 7200
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -q -m long tests/python
 
 # OpenMM's own registries are never freed, so leaks are looked for where OpenMM is not: by the fuzzer, in the model reader.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Every allocation fails once (reliability rows 30 and 33): an exception, nothing left behind, and what was there before
-// goes on with the same bits.
+// Every allocation fails once (reliability rows 30 and 33): an exception, nothing left behind, and what was there
+// before goes on with the same bits.
 #include "../force/Cluster.h"
 #include "FastHostEvaluator.h"
 #include "FastTest.h"

@@ -39,11 +39,13 @@ inline void loadPlugins() {
 /** What is expected of a platform. */
 struct PlatformTraits {
     const char* name;
-    bool isExact;  ///< the exact network in double precision; otherwise filters from tables, in single precision
-    bool isOnHost; ///< works on OpenMM's own arrays; otherwise forces are summed in steps of 2^-32 kJ/mol/nm
+    bool isExact;    ///< the exact network in double precision; otherwise filters from tables, in single precision
+    bool isOnHost;   ///< works on OpenMM's own arrays; otherwise forces are summed in steps of 2^-32 kJ/mol/nm
+    bool isHostCopy; ///< has no kernel of its own: no parameter derivatives
 };
 
-inline const PlatformTraits PLATFORMS[] = {{"Reference", true, true}, {"CPU", false, true}, {"OpenCL", false, false}};
+inline const PlatformTraits PLATFORMS[] = {
+    {"Reference", true, true, false}, {"CPU", false, true, false}, {"OpenCL", false, false, true}};
 
 inline void PrintTo(const PlatformTraits& traits, std::ostream* out) {
     *out << traits.name;

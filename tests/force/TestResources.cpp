@@ -120,7 +120,8 @@ TEST_P(FailedCreations, leaveNothing) {
 }
 
 // What can only be checked against the System is found late: then OpenMM (8.6.1) leaves behind the whole Context, which
-// is not ours to mend, and after that new Contexts work. As many threads and files stay as with a force of OpenMM's own.
+// is not ours to mend, and after that new Contexts work. As many threads and files stay as with a force of OpenMM's
+// own.
 TEST_P(FailedCreations, lateOnesLeaveWhatOpenMMLeaves) {
     const PaiNNStudentModel model = makeModel();
     const Fault faults[] = {
@@ -191,8 +192,8 @@ protected:
     }
 };
 
-// OpenMM guards no random numbers against several threads, hence Verlet; and its register of the CPU platform's Contexts
-// is not guarded either, hence the lock around making and destroying them. Everything else runs at once.
+// OpenMM guards no random numbers against several threads, hence Verlet; and its register of the CPU platform's
+// Contexts is not guarded either, hence the lock around making and destroying them. Everything else runs at once.
 TEST_P(Threads, contextsComeAndGoWhileOthersRun) {
     const int steps = isOnHost() ? repeats(20, 200) : 5, rounds = isOnHost() ? repeats(4, 32) : 2;
     vector<vector<double>> serial(NUMBER), parallel(NUMBER);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The calculator for ASE: units, cells, caching, and ASE's own tests of calculators where they apply."""
+"""The calculator for ASE: units, cells, caching. ASE's own tests run in test_ase_suite.py."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from openmmpainn import Evaluator, PaiNNStudentModel, bundledModels
 
 pytest.importorskip("ase", reason="ase is not installed")
 from ase import Atoms, units  # noqa: E402 (after the skip)
-from ase.build import bulk, molecule  # noqa: E402
+from ase.build import molecule  # noqa: E402
 from ase.calculators.calculator import PropertyNotImplementedError  # noqa: E402
 from ase.calculators.fd import calculate_numerical_forces  # noqa: E402
 from ase.neighborlist import neighbor_list  # noqa: E402
@@ -195,54 +195,9 @@ def test_relaxation(tmp_path):
     assert atoms.get_potential_energy() < before
 
 
-# What follows runs the tests that ASE ships for calculators, with our calculator in place of theirs.
-
-
-class Factory:
-    """As ASE's tests want it."""
-
-    name = "painn"
-
-    def __init__(self, path):
-        self.path = path
-
-    def calc(self, **parameters):
-        return PaiNNStudentCalculator(self.path, "Reference", **parameters)
-
-
-@pytest.fixture
-def factory(canonical_path):
-    return Factory(canonical_path)
-
-
-def test_ase_h2_traj(factory, tmp_path, monkeypatch):
-    tests = pytest.importorskip("ase.test.calculator.test_traj", reason="this ASE comes without its tests")
-    monkeypatch.chdir(tmp_path)
-    tests.test_h2_traj(factory, tmp_path)
-
-
-def test_ase_finite_differences(factory):
-    """ase.test.calculator.test_fd's test of forces, for a molecule and for a small periodic cell."""
-    for atoms in (acetamide(), bulk("C", cubic=True)):
-        atoms.rattle(0.1, seed=3)
-        atoms.calc = factory.calc()
-        energy, forces = atoms.get_potential_energy(), atoms.get_forces()
-        atoms.calc = factory.calc()
-        assert atoms.get_potential_energy() == energy
-        assert np.abs(calculate_numerical_forces(atoms, eps=1e-4) - forces).max() < 1e-6 * np.abs(forces).max() + 1e-6
-
-
-def test_ase_system_changes(factory):
-    """ase.test.calculator.test_lj.test_system_changes: calculate() before the first get_potential_energy()."""
-    atoms = molecule("H2")
-    atoms.calc = factory.calc()
-    atoms.calc.calculate(atoms, system_changes=["positions"])
-    assert np.isfinite(atoms.get_potential_energy())
-
-
-def test_ase_calculator_interface(factory):
-    """What ASE's tests of single programs ask of every calculator (test_al, test_h2): states, copies, reset."""
-    first, second = factory.calc(), factory.calc()
+def test_calculator_interface(canonical_path):
+    """What ASE's tests of single programs (test_al, test_h2) ask of every calculator: states, copies, reset."""
+    first, second = (PaiNNStudentCalculator(canonical_path, "Reference") for _ in range(2))
     atoms = acetamide()
     atoms.calc = first
     energy = atoms.get_potential_energy()

@@ -134,6 +134,9 @@ def test_memory(canonical):
     assert 100 < found["summary"]["bytes_per_atom"] < 1e6
     assert found["summary"]["spread_of_cost_per_atom"] >= 0
     assert "kB an atom (1,000 to 2,000 atoms)" in to_text(found)
+    found = benchmark.run_benchmark(canonical, sizes=[1000, 1000], batches=[2, 2], seconds=0.01, dynamics=False)
+    assert [row["kind"] for row in found["rows"]] == ["single", "batch"]
+    assert "two sizes" in found["summary"]["memory_skipped"]
 
 
 def test_command(canonical_path, tmp_path, capsys):
@@ -156,6 +159,7 @@ def test_command(canonical_path, tmp_path, capsys):
         (["--platform", "Abacus"], "'Abacus' is not here"),
         (["--model", "absent"], "neither a file nor a bundled model"),
         (["--json", "nowhere/at/all.json"], "there is no folder"),
+        (["--json", "."], "is a folder"),
     ],
 )
 def test_usage_errors(canonical_path, capsys, arguments, expected):

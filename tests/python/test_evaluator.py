@@ -46,6 +46,24 @@ def alone(model, numbers, positions, platform="Reference", box=None):
     return state.getPotentialEnergy()._value, np.array(state.getForces(asNumpy=True)._value)[: len(numbers)]
 
 
+def expected_on(platform):
+    """Where a molecule alone is evaluated for comparison: through a host copy, the CPU platform's network works too."""
+    return platform if platform in PLATFORMS else "CPU"
+
+
+def assert_same(platform, energy, forces, expected):
+    """The same bits; through a host copy forces lose what is below 2^-32 kJ/mol/nm, and mixed precision rounds places.
+
+    Places are rounded there to 2^-24 of themselves and have a correction for the rest, some 1e-15 nm; energies are
+    summed in double precision. So what is left is far below the network's own errors of single precision.
+    """
+    if platform in PLATFORMS:
+        assert energy == expected[0] and (forces == expected[1]).all()
+    else:
+        assert abs(energy - expected[0]) <= 2e-5 * len(forces)
+        assert np.abs(forces - expected[1]).max() <= 3e-5 * np.sqrt(np.mean(expected[1] ** 2)) + 1e-9
+
+
 @pytest.fixture(params=EVERY_PLATFORM)
 def platform(request):
     if request.param not in platform_names():
@@ -58,12 +76,8 @@ def test_batch_is_each_alone(model, platform):
     energies, forces = Evaluator(model, platform).compute(batch)
     assert energies.shape == (len(batch),) and energies.dtype == np.float64 and len(forces) == len(batch)
     for (numbers, positions), energy, force in zip(batch, energies, forces, strict=True):
-        expected, expected_forces = alone(model, numbers, positions)
         assert force.shape == positions.shape and force.dtype == np.float64
-        scale = np.sqrt(np.mean(expected_forces**2)) + 1.0
-        bar = 1e-12 if platform == "Reference" else 3e-5
-        assert abs(energy - expected) <= bar * max(1.0, abs(expected))
-        assert np.abs(force - expected_forces).max() <= bar * scale
+        assert_same(platform, energy, force, alone(model, numbers, positions, expected_on(platform)))
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
@@ -103,7 +117,7 @@ def test_particle_energies_add_up(canonical, platform):
     energies, _ = tool.compute(batch)
     parts = tool.computeParticleEnergies(batch)
     assert [len(p) for p in parts] == [len(n) for n, _ in batch]
-    assert np.allclose([p.sum() for p in parts], energies, rtol=3e-5, atol=1e-3)
+    assert np.allclose([p.sum() for p in parts], energies, rtol=1e-13, atol=1e-10)
 
 
 def test_boxes(canonical, platform):
@@ -115,9 +129,7 @@ def test_boxes(canonical, platform):
     tool = Evaluator(canonical, platform)
     energies, forces = tool.compute(batch)
     for (numbers, positions, box), energy, force in zip(batch, energies, forces, strict=True):
-        expected, expected_forces = alone(canonical, numbers, positions, box=box)
-        assert np.isclose(energy, expected, rtol=3e-5)
-        assert np.abs(force - expected_forces).max() <= 3e-5 * np.sqrt(np.mean(expected_forces**2))
+        assert_same(platform, energy, force, alone(canonical, numbers, positions, expected_on(platform), box))
     periodic = [batch[i] for i in (0, 2, 3)]
     numbers, positions = np.concatenate([m[0] for m in periodic]), np.concatenate([m[1] for m in periodic])
     flat, _ = tool.computeFlat(numbers, positions, [0, 9, 18, 27], [box for _, _, box in periodic])

@@ -62,9 +62,9 @@ def run_benchmark(
     threads : int, optional
         For the CPU platform and for PyTorch; all cores that the process may use by default.
     sizes : sequence of int
-        Numbers of atoms.
+        Numbers of atoms; each is measured once.
     batches : sequence of int
-        Numbers of molecules of 22 atoms.
+        Numbers of molecules of 22 atoms, likewise.
     seconds : float
         For each figure.
     peers : bool
@@ -97,7 +97,7 @@ def run_benchmark(
         raise ValueError(f"seconds is {seconds}; it must be positive")
     benchmark = _Benchmark(model, platform, threads or usable_cores(), seconds, peers)
     with benchmark.torch_threads():
-        return benchmark.run(sorted(sizes), sorted(batches), dynamics, memory, show_progress)
+        return benchmark.run(sorted(set(sizes)), sorted(set(batches)), dynamics, memory, show_progress)
 
 
 class _Benchmark:

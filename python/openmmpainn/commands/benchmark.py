@@ -68,6 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
         folder = os.path.dirname(os.path.abspath(arguments.json))
         if not os.path.isdir(folder):
             raise ValueError(f"--json: there is no folder '{folder}'")
+        if os.path.isdir(arguments.json):
+            raise ValueError(f"--json: '{arguments.json}' is a folder")
     name = arguments.model
     if name is None:
         names = bundledModels()
