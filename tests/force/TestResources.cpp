@@ -221,7 +221,7 @@ TEST_P(Threads, contextsThatStay) {
     const auto models = makeModels();
     vector<unique_ptr<Simulation>> simulations;
     vector<vector<double>> serial(NUMBER), parallel(NUMBER);
-    const int steps = isOnHost() ? 200 : 20;
+    const int steps = isOnHost() ? repeats(200, 200) : 20;
     for (int i = 0; i < NUMBER; i++) {
         simulations.push_back(make(models, i));
         serial[i] = run(*simulations[i], i, steps);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The same bits again: repeated evaluations with any number of threads, and restarts.
+#include "../LongTests.h"
 #include "ForceTest.h"
 #include <sstream>
 
@@ -40,7 +41,7 @@ TEST_P(Restart, sameInputSameBits) {
     for (const auto& properties : allProperties) {
         VerletIntegrator integrator(0.001);
         Context context(*system, integrator, *platform, properties);
-        for (int i = 0; i < 1000; i++) {
+        for (int i = 0; i < repeats(1000, 1000); i++) {
             context.setPositions(cluster.positions);
             State state = context.getState(State::Energy | State::Forces);
             if (forces.empty()) {
