@@ -129,9 +129,11 @@ TEST_P(KernelTest, interpolatesFilters) {
         std::vector<double> exact(3 * width), dexact(3 * width);
         for (int block = 0; block < 3; block++) {
             const FilterTable table(*parameters, block, network.grid.numCells);
-            const MessageInput input = {
-                H,      family == Family::Canonical, network.blocks[block].table.data(), block == 0 ? 2 : 3, nullptr,
-                nullptr};
+            MessageInput input = {};
+            input.H = H;
+            input.numCells = network.grid.numCells;
+            input.table = network.blocks[block].table.data();
+            input.tableParts = network.blocks[block].tableParts;
             for (int n = 0; n < 200; n++) {
                 const double d = random.uniform(0, 0.9 * parameters->cutoff); // further out all are small
                 int cell;

@@ -10,8 +10,8 @@ namespace PaiNNPlugin {
 
 namespace {
 
-/** The arithmetic of an atom is about that of so many of its edges. */
-const int EDGES_PER_ATOM = 12;
+/** The work of an atom, in that of an edge to an atom of another tile; and the work of a pair within a tile. */
+const double ATOM_COST = 18, PAIR_COST = 1.4;
 
 std::vector<int> findStarts(const std::vector<int>& subsystems) {
     std::vector<int> starts;
@@ -21,11 +21,6 @@ std::vector<int> findStarts(const std::vector<int>& subsystems) {
     starts.push_back(static_cast<int>(subsystems.size()));
     return starts;
 }
-
-/** Atoms begin <= i < end, all active. */
-struct Tile {
-    int begin, end;
-};
 
 /** Calls a function and adds the time to a sum, if there is one. */
 template <class Function> void timed(double* sum, Function function) {
@@ -45,14 +40,14 @@ struct FastEvaluator::State {
           const std::vector<int>& subsystems, OpenMM::ThreadPool& threads, const FastEvaluatorOptions& options)
         : network(network), kernels(getKernels(options.level)), threads(threads), elements(elements),
           starts(findStarts(subsystems)), candidates(starts, network->parameters->cutoff, options.skin),
-          times(options.times), stages(*network, kernels, work, this->elements, candidates, edges) {}
+          times(options.times), stages(*network, kernels, work, this->elements, candidates, pairs) {}
     void makeTiles(const std::vector<char>& active);
     std::shared_ptr<const FastNetwork> network;
     const Kernels& kernels;
     OpenMM::ThreadPool& threads;
     std::vector<int> elements, starts;
     EdgeList candidates;
-    Edges edges;
+    Pairs pairs;
     Workspace work;
     StageTimes* times;
     Stages stages;
@@ -68,19 +63,24 @@ void FastEvaluator::State::makeTiles(const std::vector<char>& active) {
         numAtoms += active[s] ? starts[s + 1] - starts[s] : 0;
     const int pool = threads.getNumThreads();
     // Several tiles for each thread, in whole blocks of 8 rows.
-    const int size = pool == 1 ? Scratch::TILE : std::clamp((numAtoms / (3 * pool) + 7) / 8 * 8, 8, Scratch::TILE);
+    const int size = pool == 1 ? TILE : std::clamp((numAtoms / (3 * pool) + 7) / 8 * 8, 8, TILE);
     tiles.clear();
     std::vector<double> cost = {0}; // of all tiles before
+    size_t numPairs = 0;
     for (size_t s = 0; s < active.size();) {
         size_t next = s + 1;
         if (active[s]) {
             while (next < active.size() && active[next])
                 next++;
             for (int i = starts[s]; i < starts[next]; i += size) {
-                const Tile tile = {i, std::min(i + size, starts[next])};
+                const Tile tile = {i, std::min(i + size, starts[next]), numPairs, 0};
+                int inside = 0; // candidates, each from both sides
+                for (int k = candidates.first[tile.begin]; k < candidates.first[tile.end]; k++)
+                    inside += candidates.neighbor[k] >= tile.begin && candidates.neighbor[k] < tile.end;
+                const int outside = candidates.first[tile.end] - candidates.first[tile.begin] - inside;
                 tiles.push_back(tile);
-                cost.push_back(cost.back() + candidates.first[tile.end] - candidates.first[tile.begin] +
-                               EDGES_PER_ATOM * (tile.end - tile.begin));
+                numPairs += outside + inside / 2;
+                cost.push_back(cost.back() + outside + PAIR_COST * inside / 2 + ATOM_COST * tile.rows());
             }
         }
         s = next;
@@ -94,11 +94,7 @@ void FastEvaluator::State::makeTiles(const std::vector<char>& active) {
     }
     while (static_cast<int>(scratch.size()) < numThreads)
         scratch.push_back(std::make_unique<Scratch>(*network));
-    int most = 0; // edges of one atom
-    for (size_t i = 0; i + 1 < candidates.first.size(); i++)
-        most = std::max(most, candidates.first[i + 1] - candidates.first[i]);
-    for (auto& s : scratch)
-        s->geometry_adj.resize(4 * most);
+    pairs.resize(numPairs, candidates.neighbor.size());
 }
 
 /** One evaluation: what all threads share. */
@@ -123,13 +119,13 @@ struct FastEvaluator::Pass {
         };
         auto forTiles = [&](auto stage) {
             for (int n = state.tileOfThread[thread]; n < state.tileOfThread[thread + 1]; n++)
-                stage(state.tiles[n].begin, state.tiles[n].end);
+                stage(state.tiles[n]);
         };
         auto wait = [&] { timed(sumOf(&StageTimes::waiting), [&] { barrier.wait(); }); };
 
-        forTiles([&](int begin, int end) {
+        forTiles([&](Tile& tile) {
             timed(sumOf(&StageTimes::geometry),
-                  [&] { stages.measure(positions, box, begin, end, energies.data(), coincident[thread]); });
+                  [&] { stages.measure(positions, box, tile, scratch, energies.data(), coincident[thread]); });
         });
         if (coincident[thread].atom1 >= 0)
             failed = true;
@@ -137,18 +133,18 @@ struct FastEvaluator::Pass {
         if (failed)
             return;
         for (int l = 0; l < L; l++) {
-            forTiles([&](int begin, int end) {
-                timed(sumOf(&StageTimes::message), [&] { stages.message(l, begin, end, scratch); });
+            forTiles([&](Tile& tile) {
+                timed(sumOf(&StageTimes::message), [&] { stages.message(l, tile, scratch); });
                 timed(sumOf(&StageTimes::update), [&] {
-                    stages.update(l, begin, end, scratch);
+                    stages.update(l, tile, scratch);
                     if (l + 1 < L)
-                        stages.context(l + 1, begin, end, scratch);
+                        stages.context(l + 1, tile, scratch);
                 });
                 if (l + 1 < L)
                     return;
-                timed(sumOf(&StageTimes::readout), [&] { finish(begin, end, scratch); });
+                timed(sumOf(&StageTimes::readout), [&] { finish(tile, scratch); });
                 if (forces != nullptr)
-                    timed(sumOf(&StageTimes::updateBackward), [&] { stages.updateBackward(l, begin, end, scratch); });
+                    timed(sumOf(&StageTimes::updateBackward), [&] { stages.updateBackward(l, tile, scratch); });
             });
             if (l + 1 < L || forces != nullptr)
                 wait();
@@ -156,26 +152,25 @@ struct FastEvaluator::Pass {
         if (forces == nullptr)
             return;
         for (int l = L - 1; l >= 0; l--) {
-            forTiles([&](int begin, int end) {
-                timed(sumOf(&StageTimes::messageBackward), [&] { stages.messageBackward(l, begin, end, scratch); });
+            forTiles([&](Tile& tile) {
+                timed(sumOf(&StageTimes::messageBackward), [&] { stages.messageBackward(l, tile, scratch); });
                 if (l > 0)
-                    timed(sumOf(&StageTimes::updateBackward),
-                          [&] { stages.updateBackward(l - 1, begin, end, scratch); });
+                    timed(sumOf(&StageTimes::updateBackward), [&] { stages.updateBackward(l - 1, tile, scratch); });
             });
             wait();
         }
-        forTiles([&](int begin, int end) {
-            timed(sumOf(&StageTimes::forces), [&] { stages.computeForces(begin, end, forces->data()); });
+        forTiles([&](Tile& tile) {
+            timed(sumOf(&StageTimes::forces), [&] { stages.computeForces(positions, box, tile, forces->data()); });
         });
     }
 
     /** F7, B7 and F9: the references are large, so they are added last. */
-    void finish(int begin, int end, Scratch& scratch) {
-        state.stages.readout(begin, end, scratch, energies.data());
-        for (int i = begin; i < end; i++)
+    void finish(const Tile& tile, Scratch& scratch) {
+        state.stages.readout(tile, scratch, energies.data());
+        for (int i = tile.begin; i < tile.end; i++)
             energies[i] += state.network->parameters->atomReferences[state.elements[i]];
         if (forces != nullptr)
-            state.stages.readoutBackward((static_cast<int>(state.network->blocks.size()) - 1) % 2, begin, end, scratch);
+            state.stages.readoutBackward(tile, scratch);
     }
 };
 
@@ -200,7 +195,6 @@ void FastEvaluator::evaluate(const std::vector<double>& positions, const Box* bo
     timed(s.times == nullptr ? nullptr : &s.times->list, [&] {
         if (!s.candidates.update(positions, box, active))
             return;
-        s.edges.resize(s.candidates);
         s.makeTiles(active);
         s.work.resize(*s.network, static_cast<int>(numAtoms));
     });
