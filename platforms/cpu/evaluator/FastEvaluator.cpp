@@ -39,13 +39,16 @@ struct FastEvaluator::State {
     State(std::shared_ptr<const FastNetwork> network, const std::vector<int>& elements,
           const std::vector<int>& subsystems, OpenMM::ThreadPool& threads, const FastEvaluatorOptions& options)
         : network(network), kernels(getKernels(options.level)), threads(threads), elements(elements),
-          starts(findStarts(subsystems)), candidates(starts, network->parameters->cutoff, options.skin),
-          times(options.times), stages(*network, kernels, work, this->elements, candidates, pairs) {}
+          sortedElements(elements), starts(findStarts(subsystems)),
+          candidates(starts, network->parameters->cutoff, options.skin), times(options.times),
+          stages(*network, kernels, work, sortedElements, candidates, pairs) {}
     void makeTiles(const std::vector<char>& active);
+    void sortAtoms(const std::vector<double>& unsorted);
     std::shared_ptr<const FastNetwork> network;
     const Kernels& kernels;
     OpenMM::ThreadPool& threads;
-    std::vector<int> elements, starts;
+    std::vector<int> elements, sortedElements, starts;
+    std::vector<double> positions, energies, forces; ///< sorted
     EdgeList candidates;
     Pairs pairs;
     Workspace work;
@@ -97,13 +100,23 @@ void FastEvaluator::State::makeTiles(const std::vector<char>& active) {
     pairs.resize(numPairs, candidates.neighbor.size());
 }
 
+/** Bring elements and positions into the order of the candidates. */
+void FastEvaluator::State::sortAtoms(const std::vector<double>& unsorted) {
+    positions.resize(unsorted.size());
+    for (size_t i = 0; i < elements.size(); i++) {
+        const size_t from = candidates.order[i];
+        sortedElements[i] = elements[from];
+        std::copy_n(&unsorted[3 * from], 3, &positions[3 * i]);
+    }
+    energies.assign(elements.size(), 0.0);
+    forces.assign(unsorted.size(), 0.0);
+}
+
 /** One evaluation: what all threads share. */
 struct FastEvaluator::Pass {
     State& state;
-    const std::vector<double>& positions;
     const Box* box;
-    std::vector<double>& energies;
-    std::vector<double>* forces;
+    bool withForces;
     int numThreads;
     SpinBarrier barrier{numThreads};
     std::vector<CoincidentAtoms> coincident = std::vector<CoincidentAtoms>(numThreads, {-1, -1});
@@ -124,8 +137,9 @@ struct FastEvaluator::Pass {
         auto wait = [&] { timed(sumOf(&StageTimes::waiting), [&] { barrier.wait(); }); };
 
         forTiles([&](Tile& tile) {
-            timed(sumOf(&StageTimes::geometry),
-                  [&] { stages.measure(positions, box, tile, scratch, energies.data(), coincident[thread]); });
+            timed(sumOf(&StageTimes::geometry), [&] {
+                stages.measure(state.positions, box, tile, scratch, state.energies.data(), coincident[thread]);
+            });
         });
         if (coincident[thread].atom1 >= 0)
             failed = true;
@@ -143,13 +157,13 @@ struct FastEvaluator::Pass {
                 if (l + 1 < L)
                     return;
                 timed(sumOf(&StageTimes::readout), [&] { finish(tile, scratch); });
-                if (forces != nullptr)
+                if (withForces)
                     timed(sumOf(&StageTimes::updateBackward), [&] { stages.updateBackward(l, tile, scratch); });
             });
-            if (l + 1 < L || forces != nullptr)
+            if (l + 1 < L || withForces)
                 wait();
         }
-        if (forces == nullptr)
+        if (!withForces)
             return;
         for (int l = L - 1; l >= 0; l--) {
             forTiles([&](Tile& tile) {
@@ -160,16 +174,26 @@ struct FastEvaluator::Pass {
             wait();
         }
         forTiles([&](Tile& tile) {
-            timed(sumOf(&StageTimes::forces), [&] { stages.computeForces(positions, box, tile, forces->data()); });
+            timed(sumOf(&StageTimes::forces),
+                  [&] { stages.computeForces(state.positions, box, tile, state.forces.data()); });
         });
+    }
+
+    CoincidentAtoms firstCoincident() const {
+        CoincidentAtoms first = {-1, -1};
+        for (const CoincidentAtoms& pair : coincident)
+            if (pair.atom1 >= 0 &&
+                (first.atom1 < 0 || std::array{pair.atom1, pair.atom2} < std::array{first.atom1, first.atom2}))
+                first = pair;
+        return first;
     }
 
     /** F7, B7 and F9: the references are large, so they are added last. */
     void finish(const Tile& tile, Scratch& scratch) {
-        state.stages.readout(tile, scratch, energies.data());
+        state.stages.readout(tile, scratch, state.energies.data());
         for (int i = tile.begin; i < tile.end; i++)
-            energies[i] += state.network->parameters->atomReferences[state.elements[i]];
-        if (forces != nullptr)
+            state.energies[i] += state.network->parameters->atomReferences[state.sortedElements[i]];
+        if (withForces)
             state.stages.readoutBackward(tile, scratch);
     }
 };
@@ -189,17 +213,15 @@ void FastEvaluator::evaluate(const std::vector<double>& positions, const Box* bo
                              std::vector<double>& atomEnergies, std::vector<double>* forces) {
     State& s = *state;
     const size_t numAtoms = s.elements.size();
-    atomEnergies.assign(numAtoms, 0.0);
-    if (forces != nullptr)
-        forces->assign(3 * numAtoms, 0.0);
     timed(s.times == nullptr ? nullptr : &s.times->list, [&] {
-        if (!s.candidates.update(positions, box, active))
-            return;
-        s.makeTiles(active);
-        s.work.resize(*s.network, static_cast<int>(numAtoms));
+        if (s.candidates.update(positions, box, active)) {
+            s.makeTiles(active);
+            s.work.resize(*s.network, static_cast<int>(numAtoms));
+        }
+        s.sortAtoms(positions);
     });
     const int numThreads = static_cast<int>(s.tileOfThread.size()) - 1;
-    Pass pass{s, positions, box, atomEnergies, forces, numThreads};
+    Pass pass{s, box, forces != nullptr, numThreads};
     if (numThreads == 1) // no need to wake a thread
         pass.run(0);
     else {
@@ -209,14 +231,17 @@ void FastEvaluator::evaluate(const std::vector<double>& positions, const Box* bo
         });
         s.threads.waitForThreads();
     }
-    if (!pass.failed)
-        return;
-    CoincidentAtoms first = {-1, -1};
-    for (const CoincidentAtoms& pair : pass.coincident)
-        if (pair.atom1 >= 0 &&
-            (first.atom1 < 0 || std::array{pair.atom1, pair.atom2} < std::array{first.atom1, first.atom2}))
-            first = pair;
-    throw first;
+    if (pass.failed)
+        throw pass.firstCoincident();
+    atomEnergies.resize(numAtoms);
+    if (forces != nullptr)
+        forces->resize(3 * numAtoms);
+    for (size_t i = 0; i < numAtoms; i++) {
+        const size_t to = s.candidates.order[i];
+        atomEnergies[to] = s.energies[i];
+        if (forces != nullptr)
+            std::copy_n(&s.forces[3 * i], 3, forces->data() + 3 * to);
+    }
 }
 
 } // namespace PaiNNPlugin

@@ -36,6 +36,12 @@ void evaluateRepulsion(const ZBLRepulsion& repulsion, int element1, int element2
 
 } // namespace
 
+/** The atoms at two places as the caller numbers them, the lower one first. */
+std::array<int, 2> Stages::sortedAtoms(int i, int j) const {
+    const int atom1 = candidates.order[i], atom2 = candidates.order[j];
+    return {std::min(atom1, atom2), std::max(atom1, atom2)};
+}
+
 void Stages::measure(const std::vector<double>& positions, const Box* box, Tile& tile, Scratch& scratch,
                      double* energies, CoincidentAtoms& coincident) const {
     const double cutoff = network.parameters->cutoff;
@@ -48,8 +54,9 @@ void Stages::measure(const std::vector<double>& positions, const Box* box, Tile&
                 continue; // stands as the pair j, i
             Scratch::Measured pair;
             if (!measurePair(&positions[3 * i], &positions[3 * j], box, pair.d, pair.u)) {
-                if (coincident.atom1 < 0)
-                    coincident = {std::min(i, j), std::max(i, j)};
+                const std::array both = sortedAtoms(i, j);
+                if (coincident.atom1 < 0 || both < std::array{coincident.atom1, coincident.atom2})
+                    coincident = {both[0], both[1]};
                 continue;
             }
             if (!(pair.d < cutoff))
@@ -57,7 +64,7 @@ void Stages::measure(const std::vector<double>& positions, const Box* box, Tile&
             pair.a = i;
             pair.b = j;
             pair.candidate = k;
-            pair.atoms = static_cast<uint64_t>(std::min(i, j)) << 32 | static_cast<uint64_t>(std::max(i, j));
+            pair.atoms = sortedAtoms(i, j);
             network.grid.find(pair.d, pair.cell, pair.t);
             scratch.measured.push_back(pair);
         }

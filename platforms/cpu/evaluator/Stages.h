@@ -6,7 +6,6 @@
 #include "FastNetwork.h"
 #include "ZBLRepulsion.h"
 #include <array>
-#include <cstdint>
 
 namespace PaiNNPlugin {
 
@@ -64,9 +63,9 @@ struct Scratch {
     /** A pair while it is measured. */
     struct Measured {
         int a, b, candidate, cell;
-        uint64_t atoms;          ///< lower and higher atom, to sort by
-        double d, t;             ///< nm; place in the cell
-        std::array<double, 3> u; ///< from a to b
+        std::array<int, 2> atoms; ///< lower and higher atom, to sort by
+        double d, t;              ///< nm; place in the cell
+        std::array<double, 3> u;  ///< from a to b
     };
     std::vector<Measured> measured;
     std::vector<int> cellStart, order;
@@ -81,8 +80,8 @@ public:
         : network(network), kernels(kernels), work(work), elements(elements), candidates(candidates), pairs(pairs),
           repulsion(*network.parameters) {}
     /**
-     * F1 and F8: the pairs, and the repulsion of every atom, energies [atoms] kJ/mol overwritten. The first two atoms
-     * found at the same place go into `coincident` if it is {-1, -1}.
+     * F1 and F8: the pairs, and the repulsion of every atom, energies [atoms] kJ/mol overwritten. Two atoms at the same
+     * place go into `coincident`, as the caller numbers them, if it is {-1, -1} or higher.
      */
     void measure(const std::vector<double>& positions, const Box* box, Tile& tile, Scratch& scratch, double* energies,
                  CoincidentAtoms& coincident) const;
@@ -114,6 +113,7 @@ private:
     MessageInput messageInput(int block) const;
     UpdateInput updateInput(int block) const;
     PairList pairList(const Tile& tile) const;
+    std::array<int, 2> sortedAtoms(int i, int j) const;
     AlignedArray& adjointOf(int block) const;
     void pack(const Tile& tile, const float* from, int parts, AlignedArray& to, int firstPart) const;
     void unpack(const Tile& tile, const AlignedArray& from, int firstPart, int parts, float* to) const;
