@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Times the fast CPU evaluator with a random network of the published student's size (H = 128, L = 3, K = 20).
-// bench_cpu_evaluator [threads [repeats [student|canonical]]]
+// bench_cpu_evaluator [threads [repeats [student|canonical [largest number of atoms]]]]
 #include "ExactNetwork.h"
 #include "FastEvaluator.h"
 #include "NeighborList.h"
@@ -93,7 +93,8 @@ double measure(const char* name, const std::shared_ptr<const FastNetwork>& netwo
 } // namespace
 
 int main(int argc, char** argv) {
-    const int numThreads = argc > 1 ? std::atoi(argv[1]) : 1, repeats = argc > 2 ? std::atoi(argv[2]) : 200;
+    const int numThreads = argc > 1 ? std::atoi(argv[1]) : 1, repeats = argc > 2 ? std::atoi(argv[2]) : 200,
+              largest = argc > 4 ? std::atoi(argv[4]) : 20000;
     RandomNetworkOptions options;
     options.family = argc > 3 && std::strcmp(argv[3], "canonical") == 0 ? Family::Canonical : Family::Student;
     options.numChannels = 128;
@@ -111,6 +112,8 @@ int main(int argc, char** argv) {
     measure("energy and forces", network, molecule, nullptr, 1, threads, repeats, true);
     measure("energy and forces", network, molecule, nullptr, 64, threads, std::max(repeats / 20, 3), true);
     for (int size : {300, 1000, 4000, 20000}) {
+        if (size > largest)
+            break;
         Box box;
         const Atoms atoms = liquid(size, box);
         measure("energy and forces", network, atoms, size < 1000 ? nullptr : &box, 1, threads,

@@ -2,6 +2,7 @@
 #include "NeighborList.h"
 #include "Stages.h"
 #include <algorithm>
+#include <cmath>
 
 namespace PaiNNPlugin {
 
@@ -34,6 +35,24 @@ void evaluateRepulsion(const ZBLRepulsion& repulsion, int element1, int element2
     repulsion.evaluate(std::min(element1, element2), std::max(element1, element2), d, V, dV);
 }
 
+/** measurePair(), with the usual cases at hand; returns 1, or 0 at the same place, or -1 if further apart than `limit`.
+ */
+inline int measureQuickly(const double* xi, const double* xj, const Box* box, double limit, double& d,
+                          std::array<double, 3>& u) {
+    const double r[3] = {xj[0] - xi[0], xj[1] - xi[1], xj[2] - xi[2]};
+    for (int k = 0; k < 3 && box != nullptr; k++)
+        if (std::fabs(r[k]) > 0.49 * (*box)[k][k])
+            return measurePair(xi, xj, box, d, u) ? 1 : 0;
+    const double square = r[0] * r[0] + r[1] * r[1] + r[2] * r[2];
+    if (square > limit * limit)
+        return -1;
+    if (square < 1e-200)
+        return measurePair(xi, xj, box, d, u) ? 1 : 0;
+    d = std::sqrt(square);
+    u = {r[0] / d, r[1] / d, r[2] / d};
+    return 1;
+}
+
 } // namespace
 
 /** The atoms at two places as the caller numbers them, the lower one first. */
@@ -44,7 +63,7 @@ std::array<int, 2> Stages::sortedAtoms(int i, int j) const {
 
 void Stages::measure(const std::vector<double>& positions, const Box* box, Tile& tile, Scratch& scratch,
                      double* energies, CoincidentAtoms& coincident) const {
-    const double cutoff = network.parameters->cutoff;
+    const double cutoff = network.parameters->cutoff, limit = cutoff * (1 + 1e-6);
     scratch.measured.clear();
     for (int i = tile.begin; i < tile.end; i++) {
         energies[i] = 0;
@@ -53,13 +72,14 @@ void Stages::measure(const std::vector<double>& positions, const Box* box, Tile&
             if (j >= tile.begin && j < i)
                 continue; // stands as the pair j, i
             Scratch::Measured pair;
-            if (!measurePair(&positions[3 * i], &positions[3 * j], box, pair.d, pair.u)) {
+            const int found = measureQuickly(&positions[3 * i], &positions[3 * j], box, limit, pair.d, pair.u);
+            if (found == 0) {
                 const std::array both = sortedAtoms(i, j);
                 if (coincident.atom1 < 0 || both < std::array{coincident.atom1, coincident.atom2})
                     coincident = {both[0], both[1]};
                 continue;
             }
-            if (!(pair.d < cutoff))
+            if (found < 0 || !(pair.d < cutoff))
                 continue;
             pair.a = i;
             pair.b = j;
@@ -99,7 +119,7 @@ void Stages::computeForces(const std::vector<double>& positions, const Box* box,
         const int i = pairs.a[n], j = pairs.b[n], candidate = pairs.candidate[n];
         double d;
         std::array<double, 3> u;
-        measurePair(&positions[3 * i], &positions[3 * j], box, d, u);
+        measureQuickly(&positions[3 * i], &positions[3 * j], box, HUGE_VAL, d, u);
         const float* out = &pairs.geometry_adj[4 * static_cast<size_t>(candidate)];                   // j <- i
         const float* in = &pairs.geometry_adj[4 * static_cast<size_t>(candidates.mirror[candidate])]; // i <- j
         double factor, slope, V, d_adj = 0;

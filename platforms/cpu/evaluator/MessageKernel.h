@@ -112,6 +112,27 @@ inline __attribute__((always_inline)) void messageOfPair(const float* terms, flo
     }
 }
 
+// What is needed a few pairs ahead is called for now: early enough to arrive, late enough to be still there.
+constexpr int AHEAD = 3;
+
+template <int PARTS> inline void prefetch(const float* row) {
+#pragma GCC unroll 18
+    for (int part = 0; part < PARTS; part++)
+        __builtin_prefetch(row + at(part));
+}
+
+/** Call for the coefficients of the cell that follows. */
+template <int PARTS> inline void prefetchCell(const float* table, const PairList& pairs, int n) {
+    if (n + AHEAD < pairs.count && pairs.cell[n + AHEAD] != pairs.cell[n + AHEAD - 1])
+        prefetch<PARTS * TABLE_TERMS>(table + static_cast<size_t>(pairs.cell[n + AHEAD]) * PARTS * TERMS_SIZE);
+}
+
+/** Call for the features of a neighbour, [atoms][stride][16], of which the first parts are needed. */
+template <int PARTS> inline void prefetchNeighbor(const float* features, int stride, const PairList& pairs, int n) {
+    if (n + AHEAD < pairs.count)
+        prefetch<PARTS>(features + static_cast<size_t>(pairs.b[n + AHEAD]) * at(stride));
+}
+
 template <bool CONTEXT, bool FIRST>
 void messageOf(const MessageInput& input, const PairList& pairs, float* s, float* v) {
     using S = Shape<CONTEXT, FIRST>;
@@ -128,10 +149,14 @@ void messageOf(const MessageInput& input, const PairList& pairs, float* s, float
             const float* u = pairs.towards + 3 * static_cast<size_t>(n);
             const float t = pairs.t[n];
             float* toA = sums + (a - pairs.begin) * at(4);
+            prefetchCell<S::TABLE_PARTS>(table, pairs, n);
             if (isInTile(pairs, b))
                 messageOfPair<CONTEXT, FIRST, true>(terms, t, u, fromA, fromB, toA, sums + (b - pairs.begin) * at(4));
-            else
+            else {
+                if (!FIRST)
+                    prefetchNeighbor<S::SENDER_PARTS>(senders, S::SENDER_PARTS, pairs, n);
                 messageOfPair<CONTEXT, FIRST, false>(terms, t, u, fromA, fromB, toA, nullptr);
+            }
         }
         addSums(pairs.rows, 1, input.H, 4, sums, s + h);
         addSums(pairs.rows, 3, input.H, 4, sums + at(1), v + h);
@@ -268,12 +293,15 @@ void messageBackwardOf(const MessageInput& input, const MessageAdjoint& adjoint,
             const float* u = pairs.towards + 3 * static_cast<size_t>(n);
             const float t = pairs.t[n];
             float *toA = sums + (a - pairs.begin) * at(S::SENDER_PARTS), *g = geometry_adj + 8 * static_cast<size_t>(n);
+            prefetchCell<S::TABLE_PARTS>(table, pairs, n);
             if (isInTile(pairs, b))
                 messageOfPairBackward<CONTEXT, FIRST, true>(terms, t, u, fromA, fromB, ofA, ofB, toA,
                                                             sums + (b - pairs.begin) * at(S::SENDER_PARTS), h == 0, g);
-            else
+            else {
+                prefetchNeighbor<4>(receivers, adjoint.stride, pairs, n);
                 messageOfPairBackward<CONTEXT, FIRST, false>(terms, t, u, fromA, fromB, ofA, ofB, toA, nullptr, h == 0,
                                                              g);
+            }
         }
         if (!FIRST) {
             addSums(pairs.rows, S::CONTEXT_PARTS, input.H, S::SENDER_PARTS, sums, c_adj + h);

@@ -8,8 +8,8 @@
 namespace PaiNNPlugin {
 
 /**
- * Sort atoms along a Hilbert curve [1], so that those next to each other in the result are close in space: what a tile of
- * atoms reads of its neighbours then fits into a cache. Only speed depends on it.
+ * Sort atoms along a Hilbert curve [1], so that those next to each other in the result are close in space: what a tile
+ * of atoms reads of its neighbours then fits into a cache. Only speed depends on it.
  *
  * 1. J. Skilling, Programming the Hilbert curve, AIP Conf. Proc. 707, 381 (2004).
  *
