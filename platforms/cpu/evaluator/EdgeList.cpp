@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "EdgeList.h"
-#include "NeighborList.h"
+#include "CandidateSearch.h"
 #include "SpaceCurve.h"
 #include <algorithm>
 #include <cmath>
@@ -84,29 +84,21 @@ void EdgeList::addNeighbors(int begin, int end, const std::vector<double>& posit
         x.insert(x.end(), from, from + 3);
     }
     const int offset = first.back();
-    const NeighborList list = [&] {
-        try {
-            return findNeighbors(x, box, cutoff + skin);
-        }
-        catch (const CoincidentAtoms& e) {
-            const std::array both = {order[begin + e.atom1], order[begin + e.atom2]};
-            throw CoincidentAtoms{std::min(both[0], both[1]), std::max(both[0], both[1])};
-        }
-    }();
-    std::vector<int> edge(list.numPairs(), -1); // the first edge of each pair
-    mirror.resize(offset + list.neighbor.size());
-    for (size_t e = 0; e < list.neighbor.size(); e++) {
-        neighbor.push_back(begin + list.neighbor[e]);
-        int& other = edge[list.pair[e]];
-        if (other < 0)
-            other = static_cast<int>(e);
-        else {
-            mirror[offset + e] = offset + other;
-            mirror[offset + other] = offset + static_cast<int>(e);
-        }
-    }
+    const Candidates found = findCandidates(x, box, cutoff + skin);
+    for (int j : found.neighbor)
+        neighbor.push_back(begin + j);
     for (int i = 1; i <= end - begin; i++)
-        first.push_back(offset + list.first[i]);
+        first.push_back(offset + found.first[i]);
+    // In ascending order of i, every atom j meets its lower neighbours i one by one.
+    mirror.resize(neighbor.size());
+    std::vector<int> next(first.begin() + begin, first.begin() + end);
+    for (int i = begin; i < end; i++)
+        for (int k = first[i]; k < first[i + 1]; k++)
+            if (neighbor[k] > i) {
+                const int other = next[neighbor[k] - begin]++;
+                mirror[k] = other;
+                mirror[other] = k;
+            }
 }
 
 void EdgeList::addAllPairs(int begin, int end) {

@@ -25,7 +25,6 @@ public:
      * Make the list anew if it must be.
      *
      * @return whether it was
-     * @throws CoincidentAtoms if two atoms are at the same place; not always, so measure the candidates
      */
     bool update(const std::vector<double>& positions, const Box* box, const std::vector<char>& active);
 

@@ -117,8 +117,8 @@ void Stages::computeForces(const std::vector<double>& positions, const Box* box,
                            double* forces) const {
     for (size_t n = tile.firstPair; n < tile.firstPair + tile.numPairs; n++) {
         const int i = pairs.a[n], j = pairs.b[n], candidate = pairs.candidate[n];
-        double d;
-        std::array<double, 3> u;
+        double d = 0;
+        std::array<double, 3> u = {};
         measureQuickly(&positions[3 * i], &positions[3 * j], box, HUGE_VAL, d, u);
         const float* out = &pairs.geometry_adj[4 * static_cast<size_t>(candidate)];                   // j <- i
         const float* in = &pairs.geometry_adj[4 * static_cast<size_t>(candidates.mirror[candidate])]; // i <- j
