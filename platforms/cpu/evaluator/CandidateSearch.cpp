@@ -99,10 +99,10 @@ Candidates findCandidates(const std::vector<double>& positions, const Box* box, 
     std::sort(sorted.begin(), sorted.end());
 
     const double limit = range * (1 + MARGIN);
-    std::vector<int> found, near;              // neighbours in the order of the cells; atoms of the cells around
-    std::array<std::vector<double>, 3> x;      // their coordinates
+    std::vector<int> found, near;         // neighbours in the order of the cells; atoms of the cells around
+    std::array<std::vector<double>, 3> x; // their coordinates
     std::vector<double> squares;
-    std::vector<size_t> start(numAtoms);       // in `found`
+    std::vector<size_t> start(numAtoms); // in `found`
     Candidates result;
     result.first.assign(numAtoms + 1, 0);
     for (auto begin = sorted.begin(); begin != sorted.end();) {

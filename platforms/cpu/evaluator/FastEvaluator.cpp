@@ -10,9 +10,6 @@ namespace PaiNNPlugin {
 
 namespace {
 
-/** The work of an atom, in that of an edge to an atom of another tile; and the work of a pair within a tile. */
-const double ATOM_COST = 18, PAIR_COST = 1.4;
-
 std::vector<int> findStarts(const std::vector<int>& subsystems) {
     std::vector<int> starts;
     for (size_t i = 0; i < subsystems.size(); i++)
@@ -42,7 +39,7 @@ struct FastEvaluator::State {
           sortedElements(elements), starts(findStarts(subsystems)),
           candidates(starts, network->parameters->cutoff, options.skin), times(options.times),
           stages(*network, kernels, work, sortedElements, candidates, pairs) {}
-    void makeTiles(const std::vector<char>& active);
+    void plan(const std::vector<char>& active);
     void sortAtoms(const std::vector<double>& unsorted);
     std::shared_ptr<const FastNetwork> network;
     const Kernels& kernels;
@@ -54,50 +51,17 @@ struct FastEvaluator::State {
     Workspace work;
     StageTimes* times;
     Stages stages;
-    std::vector<Tile> tiles;
-    std::vector<int> tileOfThread; ///< [threads + 1] the tiles of each thread
+    TilePlan tiles;
     std::vector<std::unique_ptr<Scratch>> scratch;
 };
 
-/** Share the atoms of the active subsystems among threads: each gets neighbouring tiles of about equal work. */
-void FastEvaluator::State::makeTiles(const std::vector<char>& active) {
-    int numAtoms = 0;
-    for (size_t s = 0; s < active.size(); s++)
-        numAtoms += active[s] ? starts[s + 1] - starts[s] : 0;
-    const int pool = threads.getNumThreads();
-    // Several tiles for each thread, in whole blocks of 8 rows.
-    const int size = pool == 1 ? TILE : std::clamp((numAtoms / (3 * pool) + 7) / 8 * 8, 8, TILE);
-    tiles.clear();
-    std::vector<double> cost = {0}; // of all tiles before
-    size_t numPairs = 0;
-    for (size_t s = 0; s < active.size();) {
-        size_t next = s + 1;
-        if (active[s]) {
-            while (next < active.size() && active[next])
-                next++;
-            for (int i = starts[s]; i < starts[next]; i += size) {
-                const Tile tile = {i, std::min(i + size, starts[next]), numPairs, 0};
-                int inside = 0; // candidates, each from both sides
-                for (int k = candidates.first[tile.begin]; k < candidates.first[tile.end]; k++)
-                    inside += candidates.neighbor[k] >= tile.begin && candidates.neighbor[k] < tile.end;
-                const int outside = candidates.first[tile.end] - candidates.first[tile.begin] - inside;
-                tiles.push_back(tile);
-                numPairs += outside + inside / 2;
-                cost.push_back(cost.back() + outside + PAIR_COST * inside / 2 + ATOM_COST * tile.rows());
-            }
-        }
-        s = next;
-    }
-    const int numThreads = std::max(1, std::min(pool, static_cast<int>(tiles.size())));
-    tileOfThread.assign(1, 0);
-    for (int t = 1; t <= numThreads; t++) {
-        const auto place = std::lower_bound(cost.begin(), cost.end(), cost.back() * (t - 0.001) / numThreads);
-        tileOfThread.push_back(t == numThreads ? static_cast<int>(tiles.size())
-                                               : std::max<int>(place - cost.begin(), tileOfThread.back()));
-    }
-    while (static_cast<int>(scratch.size()) < numThreads)
+/** Set what depends on the list of candidates. */
+void FastEvaluator::State::plan(const std::vector<char>& active) {
+    tiles = planTiles(starts, active, candidates, threads.getNumThreads());
+    pairs.resize(tiles.numPairs, candidates.neighbor.size());
+    work.resize(*network, static_cast<int>(elements.size()));
+    while (static_cast<int>(scratch.size()) < tiles.numThreads())
         scratch.push_back(std::make_unique<Scratch>(*network));
-    pairs.resize(numPairs, candidates.neighbor.size());
 }
 
 /** Bring elements and positions into the order of the candidates. */
@@ -131,8 +95,8 @@ struct FastEvaluator::Pass {
             return thread == 0 && state.times != nullptr ? &(state.times->*stage) : nullptr;
         };
         auto forTiles = [&](auto stage) {
-            for (int n = state.tileOfThread[thread]; n < state.tileOfThread[thread + 1]; n++)
-                stage(state.tiles[n]);
+            for (int n = state.tiles.first[thread]; n < state.tiles.first[thread + 1]; n++)
+                stage(state.tiles.tiles[n]);
         };
         auto wait = [&] { timed(sumOf(&StageTimes::waiting), [&] { barrier.wait(); }); };
 
@@ -214,13 +178,11 @@ void FastEvaluator::evaluate(const std::vector<double>& positions, const Box* bo
     State& s = *state;
     const size_t numAtoms = s.elements.size();
     timed(s.times == nullptr ? nullptr : &s.times->list, [&] {
-        if (s.candidates.update(positions, box, active)) {
-            s.makeTiles(active);
-            s.work.resize(*s.network, static_cast<int>(numAtoms));
-        }
+        if (s.candidates.update(positions, box, active))
+            s.plan(active);
         s.sortAtoms(positions);
     });
-    const int numThreads = static_cast<int>(s.tileOfThread.size()) - 1;
+    const int numThreads = s.tiles.numThreads();
     Pass pass{s, box, forces != nullptr, numThreads};
     if (numThreads == 1) // no need to wake a thread
         pass.run(0);

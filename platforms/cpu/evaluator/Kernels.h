@@ -19,7 +19,7 @@ constexpr int padChannels(int count) {
 }
 
 /** Atoms that are worked on together, at most: few enough for the caches, many for each read of the weights. */
-constexpr int TILE = 48;
+constexpr int TILE = 96;
 
 /**
  * The pairs of atoms a, b of one tile, sorted by cell. An atom a is in the tile. Where b is too, the pair stands once

@@ -4,20 +4,11 @@
 
 #include "EdgeList.h"
 #include "FastNetwork.h"
+#include "TilePlan.h"
 #include "ZBLRepulsion.h"
 #include <array>
 
 namespace PaiNNPlugin {
-
-/** Atoms begin <= i < end, all active, and where their pairs stand in Pairs. */
-struct Tile {
-    int begin, end;
-    size_t firstPair; ///< room for all candidates
-    int numPairs;     ///< of this evaluation
-    int rows() const {
-        return end - begin;
-    }
-};
 
 /** Everything that is kept for all atoms during an evaluation, in single precision. H is padded. */
 struct Workspace {
