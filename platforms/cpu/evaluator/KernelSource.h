@@ -56,6 +56,7 @@ inline Vec fill(float x) {
 } // namespace PaiNNPlugin
 
 #include "ActivationKernel.h"
+#include "FilterKernel.h"
 #include "MatrixKernel.h"
 #include "MessageKernel.h"
 #include "UpdateKernel.h"

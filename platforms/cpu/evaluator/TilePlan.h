@@ -17,7 +17,8 @@ struct Tile {
     }
 };
 
-/** The atoms of the active subsystems in tiles, and the tiles shared among threads, each of which gets neighbouring ones. */
+/** The atoms of the active subsystems in tiles, and the tiles shared among threads, each of which gets neighbouring
+ * ones. */
 struct TilePlan {
     std::vector<Tile> tiles;
     std::vector<int> first; ///< [threads + 1] the tiles of each thread
