@@ -83,7 +83,13 @@ FastNetwork::FastNetwork(std::shared_ptr<const NetworkParameters> p)
         }
         const int hidden = from.update[0].numOut;
         block.update[0] = PackedLayer(from.update[0], width, hidden);
-        block.update[1] = PackedLayer(from.update[1], hidden, width);
+        LinearLayer pqr = from.update[1];
+        if (isStudent && l + 1 == p->blocks.size()) { // nothing reads q and r
+            pqr.numOut = width;
+            pqr.weight.resize(static_cast<size_t>(width) * pqr.numIn);
+            pqr.bias.resize(pqr.bias.empty() ? 0 : width);
+        }
+        block.update[1] = PackedLayer(pqr, hidden, width);
         for (int k = 0; k < 9; k++)
             block.mixing[k] = isStudent && l + 1 < p->blocks.size() ? static_cast<float>(from.mixing[k]) : 0.0f;
     }

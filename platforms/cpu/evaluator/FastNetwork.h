@@ -31,7 +31,7 @@ struct FastBlock {
     int tableParts;         ///< 2 in the first block, where no vectors exist
     PackedLayer context[2]; ///< canonical: H -> H -> 3H
     PackedLayer vectorMix;  ///< canonical: H -> 2H
-    PackedLayer update[2];  ///< 2H -> H -> 3H
+    PackedLayer update[2];  ///< 2H -> H -> 3H, in a student's last block H
     float mixing[9];        ///< student
 };
 

@@ -45,8 +45,9 @@ constexpr int at(int part) {
     return part * CHANNEL_TILE;
 }
 
-// What is needed a few pairs ahead is called for now: early enough to arrive, late enough to be still there.
-constexpr int AHEAD = 3;
+// What is needed some pairs ahead is called for now: early enough to arrive, late enough to be still there. Cells come
+// from the second or third cache, neighbours of a large system perhaps from memory.
+constexpr int CELL_AHEAD = 3, NEIGHBOR_AHEAD = 6;
 
 template <int PARTS> inline void prefetch(const float* row) {
 #pragma GCC unroll 18
@@ -56,14 +57,14 @@ template <int PARTS> inline void prefetch(const float* row) {
 
 /** Call for the coefficients of the cell that follows. */
 template <int PARTS> inline void prefetchCell(const float* table, const PairList& pairs, int n) {
-    if (n + AHEAD < pairs.count && pairs.cell[n + AHEAD] != pairs.cell[n + AHEAD - 1])
-        prefetch<PARTS * TABLE_TERMS>(table + static_cast<size_t>(pairs.cell[n + AHEAD]) * PARTS * TERMS_SIZE);
+    if (n + CELL_AHEAD < pairs.count && pairs.cell[n + CELL_AHEAD] != pairs.cell[n + CELL_AHEAD - 1])
+        prefetch<PARTS * TABLE_TERMS>(table + static_cast<size_t>(pairs.cell[n + CELL_AHEAD]) * PARTS * TERMS_SIZE);
 }
 
 /** Call for the features of a neighbour, [atoms][stride][16], of which the first parts are needed. */
 template <int PARTS> inline void prefetchNeighbor(const float* features, int stride, const PairList& pairs, int n) {
-    if (n + AHEAD < pairs.count)
-        prefetch<PARTS>(features + static_cast<size_t>(pairs.b[n + AHEAD]) * at(stride));
+    if (n + NEIGHBOR_AHEAD < pairs.count)
+        prefetch<PARTS>(features + static_cast<size_t>(pairs.b[n + NEIGHBOR_AHEAD]) * at(stride));
 }
 
 } // namespace

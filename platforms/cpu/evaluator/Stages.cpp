@@ -138,10 +138,9 @@ void Stages::update(int block, const Tile& tile, Scratch& scratch) const {
     kernels.multiplyMatrix(rows, first->numIn, first->numOut, scratch.input.data(), 2 * H, first->forward.data(),
                            first->bias.data(), false, scratch.hidden.data(), M);
     kernels.activate(rows, first->numOut, scratch.hidden.data(), M, &w.updateSlope[begin * M], M);
-    const int columns = network.isStudent && input.isLast ? network.H : second->numOut; // nothing reads q and r there
-    kernels.multiplyMatrix(rows, second->numIn, columns, scratch.hidden.data(), M, second->forward.data(),
+    kernels.multiplyMatrix(rows, second->numIn, second->numOut, scratch.hidden.data(), M, second->forward.data(),
                            second->bias.data(), false, scratch.pqr.data(), 3 * H);
-    if (columns > network.H)
+    if (second->numOut > network.H)
         for (int r = 0; r < rows; r++)
             std::copy(&scratch.pqr[(3 * r + 1) * H], &scratch.pqr[(3 * r + 1) * H] + 2 * H, &w.qr[(begin + r) * 2 * H]);
     kernels.combine(input, rows, scratch.pqr.data(), v, scratch.VW.data(), scratch.s.data(), scratch.v.data());
