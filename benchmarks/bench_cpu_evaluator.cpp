@@ -111,7 +111,7 @@ int main(int argc, char** argv) {
     measure("energy", network, molecule, nullptr, 1, threads, repeats, false);
     measure("energy and forces", network, molecule, nullptr, 1, threads, repeats, true);
     measure("energy and forces", network, molecule, nullptr, 64, threads, std::max(repeats / 20, 3), true);
-    for (int size : {300, 1000, 4000, 20000}) {
+    for (int size : {300, 1000, 4096, 19683}) {
         if (size > largest)
             break;
         Box box;
