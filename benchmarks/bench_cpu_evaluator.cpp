@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Times the fast CPU evaluator with a random network of the published student's size (H = 128, L = 3, K = 20).
-// bench_cpu_evaluator [threads [repeats [student|canonical]]]
+// bench_cpu_evaluator [threads [repeats [student|canonical [largest number of atoms]]]]
 #include "ExactNetwork.h"
 #include "FastEvaluator.h"
 #include "NeighborList.h"
@@ -25,25 +25,33 @@ double wallSeconds() {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-/** Atoms at random places of a cubic lattice with 74 atoms/nm^3, each a little off. */
-Atoms liquid(int numAtoms) {
+/** Atoms near the places of a cubic lattice with 100 atoms/nm^3, in any order. */
+Atoms liquid(int numAtoms, Box& box) {
     Random random(5);
     Atoms atoms;
-    const double spacing = 0.2386;
+    const double spacing = 0.21544;
     int side = 1;
     while (side * side * side < numAtoms)
         side++;
+    box = {};
+    for (int k = 0; k < 3; k++)
+        box[k][k] = spacing * side;
+    std::vector<int> sites(side * side * side);
+    for (size_t n = 0; n < sites.size(); n++) {
+        sites[n] = static_cast<int>(n);
+        std::swap(sites[n], sites[random.integer(static_cast<int>(n) + 1)]);
+    }
     for (int n = 0; n < numAtoms; n++) {
         atoms.elements.push_back(random.integer(4));
-        for (int k : {n % side, n / side % side, n / side / side})
+        for (int k : {sites[n] % side, sites[n] / side % side, sites[n] / side / side})
             atoms.positions.push_back(spacing * (k + random.uniform(-0.2, 0.2)));
     }
     return atoms;
 }
 
 /** The fastest of some evaluations, ms. */
-double measure(const char* name, const std::shared_ptr<const FastNetwork>& network, const Atoms& atoms, int copies,
-               OpenMM::ThreadPool& threads, int repeats, bool withForces) {
+double measure(const char* name, const std::shared_ptr<const FastNetwork>& network, const Atoms& atoms, const Box* box,
+               int copies, OpenMM::ThreadPool& threads, int repeats, bool withForces) {
     std::vector<int> elements, subsystems;
     std::vector<double> positions, energies, forces;
     for (int c = 0; c < copies; c++)
@@ -63,7 +71,7 @@ double measure(const char* name, const std::shared_ptr<const FastNetwork>& netwo
     for (int n = 0; n < repeats; n++) {
         times = StageTimes();
         const double start = seconds(), wallStart = wallSeconds();
-        evaluator.evaluate(positions, nullptr, active, energies, withForces ? &forces : nullptr);
+        evaluator.evaluate(positions, box, active, energies, withForces ? &forces : nullptr);
         const double time = seconds() - start;
         bestWall = std::min(bestWall, wallSeconds() - wallStart);
         if (time < best) {
@@ -71,7 +79,7 @@ double measure(const char* name, const std::shared_ptr<const FastNetwork>& netwo
             stages = times;
         }
     }
-    const NeighborList list = findNeighbors(atoms.positions, nullptr, network->parameters->cutoff);
+    const NeighborList list = findNeighbors(atoms.positions, box, network->parameters->cutoff);
     std::printf("%-28s %5d x %5d atoms, %6zu edges each: %9.4f ms of processor, %9.4f ms, %8.4f ms each\n", name,
                 copies, atoms.size(), list.neighbor.size(), best * 1e3, bestWall * 1e3, bestWall * 1e3 / copies);
     std::printf(
@@ -85,7 +93,8 @@ double measure(const char* name, const std::shared_ptr<const FastNetwork>& netwo
 } // namespace
 
 int main(int argc, char** argv) {
-    const int numThreads = argc > 1 ? std::atoi(argv[1]) : 1, repeats = argc > 2 ? std::atoi(argv[2]) : 200;
+    const int numThreads = argc > 1 ? std::atoi(argv[1]) : 1, repeats = argc > 2 ? std::atoi(argv[2]) : 200,
+              largest = argc > 4 ? std::atoi(argv[4]) : 20000;
     RandomNetworkOptions options;
     options.family = argc > 3 && std::strcmp(argv[3], "canonical") == 0 ? Family::Canonical : Family::Student;
     options.numChannels = 128;
@@ -99,10 +108,16 @@ int main(int argc, char** argv) {
     for (double& x : molecule.positions)
         x *= 1.2; // about as many edges as alanine dipeptide
 
-    measure("energy", network, molecule, 1, threads, repeats, false);
-    measure("energy and forces", network, molecule, 1, threads, repeats, true);
-    measure("energy and forces", network, molecule, 64, threads, std::max(repeats / 20, 3), true);
-    measure("energy and forces", network, liquid(300), 1, threads, std::max(repeats / 10, 3), true);
-    measure("energy and forces", network, liquid(1000), 1, threads, std::max(repeats / 20, 3), true);
+    measure("energy", network, molecule, nullptr, 1, threads, repeats, false);
+    measure("energy and forces", network, molecule, nullptr, 1, threads, repeats, true);
+    measure("energy and forces", network, molecule, nullptr, 64, threads, std::max(repeats / 20, 3), true);
+    for (int size : {300, 1000, 4096, 19683}) {
+        if (size > largest)
+            break;
+        Box box;
+        const Atoms atoms = liquid(size, box);
+        measure("energy and forces", network, atoms, size < 1000 ? nullptr : &box, 1, threads,
+                std::max(repeats * 20 / size, 3), true);
+    }
     return 0;
 }

@@ -165,9 +165,11 @@ TEST_P(KernelTest, interpolatesFilters) {
         AlignedArray f(3 * H), df(3 * H);
         for (int block = 0; block < 3; block++) {
             const FilterTable table(*parameters, block, network.grid.numCells);
-            const MessageInput input = {
-                H,      family == Family::Canonical, network.blocks[block].table.data(), block == 0 ? 2 : 3, nullptr,
-                nullptr};
+            MessageInput input = {};
+            input.H = H;
+            input.numCells = network.grid.numCells;
+            input.table = network.blocks[block].table.data();
+            input.tableParts = network.blocks[block].tableParts;
             for (int n = 0; n < 400; n++) {
                 const double d = n == 0 ? parameters->cutoff : random.uniform(0, parameters->cutoff);
                 int cell;

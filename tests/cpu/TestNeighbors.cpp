@@ -151,9 +151,17 @@ private:
 
 /** Checks every pair of every active subsystem; how many. */
 long checkPairs(const EdgeList& list, const std::vector<int>& starts, const std::vector<char>& active,
-                const std::vector<double>& x, const Box* box) {
+                const std::vector<double>& unsorted, const Box* box) {
+    std::vector<double> x; // in the order of the list
+    for (int atom : list.order)
+        x.insert(x.end(), &unsorted[3 * atom], &unsorted[3 * atom] + 3);
+    EXPECT_EQ(x.size(), unsorted.size());
     long checks = 0;
-    for (size_t s = 0; s < active.size(); s++)
+    for (size_t s = 0; s < active.size(); s++) {
+        std::vector<int> atoms(list.order.begin() + starts[s], list.order.begin() + starts[s + 1]);
+        std::sort(atoms.begin(), atoms.end());
+        for (int i = starts[s]; i < starts[s + 1]; i++)
+            EXPECT_EQ(atoms[i - starts[s]], i); // each atom of the subsystem at one place
         for (int i = starts[s]; i < starts[s + 1]; i++) {
             const int first = list.first[i], last = list.first[i + 1];
             if (!active[s]) {
@@ -182,6 +190,7 @@ long checkPairs(const EdgeList& list, const std::vector<int>& starts, const std:
                     EXPECT_GE(measured, CUTOFF - rounding);
             }
         }
+    }
     return checks;
 }
 

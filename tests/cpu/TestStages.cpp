@@ -5,6 +5,7 @@
 #include "Readout.h"
 #include "Stages.h"
 #include "Update.h"
+#include <algorithm>
 
 using namespace PaiNNPlugin;
 
@@ -46,27 +47,30 @@ TEST_P(StageTest, agreesWithExactStage) {
     const NeighborList list = findNeighbors(atoms.positions, nullptr, parameters->cutoff);
     EdgeList candidates({0, N}, parameters->cutoff, 0.05);
     candidates.update(atoms.positions, nullptr, {1});
-    Edges edges;
-    edges.resize(candidates);
+    Pairs pairs;
+    pairs.resize(candidates.neighbor.size(), candidates.neighbor.size());
     Workspace work;
     work.resize(*network, N);
     Scratch scratch(*network);
-    scratch.geometry_adj.resize(4 * N);
-    const Stages stages(*network, getKernels(GetParam().level), work, atoms.elements, candidates, edges);
+    Tile tile = {0, N, 0, 0};
+    const Stages stages(*network, getKernels(GetParam().level), work, atoms.elements, candidates, pairs);
 
     std::vector<double> energies(N), exactEnergies;
     CoincidentAtoms coincident = {-1, -1};
-    stages.measure(atoms.positions, nullptr, 0, N, energies.data(), coincident);
+    stages.measure(atoms.positions, nullptr, tile, scratch, energies.data(), coincident);
     EXPECT_EQ(coincident.atom1, -1);
-    for (int i = 0; i < N; i++) {
-        ASSERT_EQ(edges.count[i], list.first[i + 1] - list.first[i]);
-        for (int e = 0; e < edges.count[i]; e++) {
-            const int fast = candidates.first[i] + e, exact = list.first[i] + e;
-            EXPECT_EQ(edges.atom[fast], list.neighbor[exact]);
-            EXPECT_EQ(edges.d[fast], list.d[list.pair[exact]]);
-            for (int x = 0; x < 3; x++)
-                EXPECT_EQ(edges.u[3 * fast + x], list.u[3 * exact + x]);
-        }
+    ASSERT_EQ(tile.numPairs, list.numPairs()); // one tile: every pair once
+    for (int n = 0, last = 0; n < tile.numPairs; last = pairs.cell[n++]) {
+        const std::array<int, 2> both = {pairs.a[n], pairs.b[n]};
+        const size_t p = std::find(list.atoms.begin(), list.atoms.end(), both) - list.atoms.begin();
+        ASSERT_LT(p, list.atoms.size());
+        EXPECT_LE(last, pairs.cell[n]) << "sorted";
+        int cell;
+        double t;
+        network->grid.find(list.d[p], cell, t);
+        EXPECT_EQ(pairs.cell[n], cell);
+        EXPECT_EQ(pairs.t[n], static_cast<float>(t));
+        EXPECT_EQ(candidates.neighbor[pairs.candidate[n]], both[1]);
     }
 
     Features features, adjoint;
@@ -82,17 +86,16 @@ TEST_P(StageTest, agreesWithExactStage) {
         messages.emplace_back(*parameters, l);
         updates.emplace_back(*parameters, l);
         messages[l].forward(list, features, &messageTapes[l]);
-        stages.message(l, 0, N, scratch);
+        stages.message(l, tile, scratch);
         EXPECT_TRUE(arraysAgree(features.s, unpad(scratch.s.data(), N), TOLERANCE)) << "s of message " << l;
         EXPECT_TRUE(arraysAgree(features.v, unpad(work.blocks[l].vMessage.data(), 3 * N), TOLERANCE))
             << "v of message " << l;
         updates[l].forward(features, &updateTapes[l]);
-        stages.update(l, 0, N, scratch);
+        stages.update(l, tile, scratch);
         EXPECT_TRUE(arraysAgree(features.s, unpad(scratch.s.data(), N), TOLERANCE)) << "s of update " << l;
         if (l + 1 < L) {
-            EXPECT_TRUE(arraysAgree(features.v, unpad(work.blocks[l + 1].v.data(), 3 * N), TOLERANCE))
-                << "v of update " << l;
-            stages.context(l + 1, 0, N, scratch);
+            EXPECT_TRUE(arraysAgree(features.v, unpad(scratch.v.data(), 3 * N), TOLERANCE)) << "v of update " << l;
+            stages.context(l + 1, tile, scratch);
         }
         for (size_t k = 0; k < N * H; k++)
             if (k % H >= width) {
@@ -102,29 +105,29 @@ TEST_P(StageTest, agreesWithExactStage) {
     const Readout readout(*parameters);
     Perceptron::Tape readoutTape;
     readout.forward(features, exactEnergies, &readoutTape);
-    stages.readout(0, N, scratch, energies.data());
+    stages.readout(tile, scratch, energies.data());
     EXPECT_TRUE(arraysAgree(exactEnergies, energies, TOLERANCE)) << "readout";
 
     readout.backward(N, readoutTape, adjoint);
-    stages.readoutBackward((L - 1) % 2, 0, N, scratch);
-    auto compare = [&](int parity, const std::string& what) {
-        EXPECT_TRUE(arraysAgree(adjoint.s, unpad(work.s_adj[parity].data(), N), TOLERANCE)) << "s_adj " << what;
-        EXPECT_TRUE(arraysAgree(adjoint.v, unpad(work.v_adj[parity].data(), 3 * N), TOLERANCE)) << "v_adj " << what;
+    stages.readoutBackward(tile, scratch);
+    auto compare = [&](const std::string& what) {
+        EXPECT_TRUE(arraysAgree(adjoint.s, unpad(scratch.s_adj.data(), N), TOLERANCE)) << "s_adj " << what;
+        EXPECT_TRUE(arraysAgree(adjoint.v, unpad(scratch.v_adj.data(), 3 * N), TOLERANCE)) << "v_adj " << what;
     };
-    compare((L - 1) % 2, "of readout");
+    compare("of readout");
     GeometryAdjoint geometry(list);
     for (int l = L - 1; l >= 0; l--) {
         updates[l].backward(updateTapes[l], adjoint);
-        stages.updateBackward(l, 0, N, scratch);
-        compare(l % 2, "of update " + std::to_string(l));
+        stages.updateBackward(l, tile, scratch);
+        compare("of update " + std::to_string(l));
         messages[l].backward(list, messageTapes[l], adjoint, geometry);
-        stages.messageBackward(l, 0, N, scratch);
+        stages.messageBackward(l, tile, scratch);
         if (l > 0)
-            compare((l - 1) % 2, "of message " + std::to_string(l));
+            compare("of message " + std::to_string(l));
     }
     std::vector<double> exactForces, forces(3 * N);
     computeForces(list, geometry, exactForces);
-    stages.computeForces(0, N, forces.data());
+    stages.computeForces(atoms.positions, nullptr, tile, forces.data());
     EXPECT_TRUE(arraysAgree(exactForces, forces, TOLERANCE)) << "forces";
 }
 

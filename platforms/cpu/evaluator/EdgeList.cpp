@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include "EdgeList.h"
-#include "NeighborList.h"
+#include "CandidateSearch.h"
+#include "SpaceCurve.h"
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 namespace PaiNNPlugin {
 
@@ -10,6 +12,9 @@ namespace {
 
 /** Distances are compared with this relative margin, far above rounding errors. */
 const double MARGIN = 1e-6;
+
+/** Cubes for sorting atoms, relative to the cutoff. */
+const double CUBE = 0.25;
 
 } // namespace
 
@@ -53,42 +58,47 @@ bool EdgeList::isCurrent(const std::vector<double>& positions, const Box* box, c
 }
 
 void EdgeList::build(const std::vector<double>& positions, const Box* box) {
+    order.resize(starts.back());
+    std::iota(order.begin(), order.end(), 0);
     first.assign(1, 0);
     neighbor.clear();
     mirror.clear();
     for (size_t s = 0; s + 1 < starts.size(); s++) {
         const int begin = starts[s], end = starts[s + 1];
-        if (!referenceActive[s]) {
+        if (!referenceActive[s])
             first.insert(first.end(), end - begin, first.back());
-            continue;
-        }
-        if (end - begin <= ALL_PAIRS) {
+        else if (end - begin <= ALL_PAIRS)
             addAllPairs(begin, end);
-            continue;
-        }
-        const int offset = first.back();
-        try {
-            const NeighborList list =
-                findNeighbors({positions.begin() + 3 * begin, positions.begin() + 3 * end}, box, cutoff + skin);
-            std::vector<int> edge(list.numPairs(), -1); // the first edge of each pair
-            mirror.resize(offset + list.neighbor.size());
-            for (size_t e = 0; e < list.neighbor.size(); e++) {
-                neighbor.push_back(begin + list.neighbor[e]);
-                int& other = edge[list.pair[e]];
-                if (other < 0)
-                    other = static_cast<int>(e);
-                else {
-                    mirror[offset + e] = offset + other;
-                    mirror[offset + other] = offset + static_cast<int>(e);
-                }
-            }
-            for (int i = 1; i <= end - begin; i++)
-                first.push_back(offset + list.first[i]);
-        }
-        catch (const CoincidentAtoms& e) {
-            throw CoincidentAtoms{begin + e.atom1, begin + e.atom2};
-        }
+        else
+            addNeighbors(begin, end, positions, box);
     }
+}
+
+void EdgeList::addNeighbors(int begin, int end, const std::vector<double>& positions, const Box* box) {
+    const std::vector<int> sorted = sortAlongCurve(&positions[3 * begin], end - begin, box, CUBE * cutoff);
+    std::vector<double> x;
+    x.reserve(3 * sorted.size());
+    for (size_t n = 0; n < sorted.size(); n++) {
+        order[begin + n] = begin + sorted[n];
+        const double* from = &positions[3 * order[begin + n]];
+        x.insert(x.end(), from, from + 3);
+    }
+    const int offset = first.back();
+    const Candidates found = findCandidates(x, box, cutoff + skin);
+    for (int j : found.neighbor)
+        neighbor.push_back(begin + j);
+    for (int i = 1; i <= end - begin; i++)
+        first.push_back(offset + found.first[i]);
+    // In ascending order of i, every atom j meets its lower neighbours i one by one.
+    mirror.resize(neighbor.size());
+    std::vector<int> next(first.begin() + begin, first.begin() + end);
+    for (int i = begin; i < end; i++)
+        for (int k = first[i]; k < first[i + 1]; k++)
+            if (neighbor[k] > i) {
+                const int other = next[neighbor[k] - begin]++;
+                mirror[k] = other;
+                mirror[other] = k;
+            }
 }
 
 void EdgeList::addAllPairs(int begin, int end) {

@@ -11,6 +11,7 @@ namespace PaiNNPlugin {
  * Candidates for edges: all ordered pairs of atoms of one subsystem that may be within the cutoff, sorted by receiver,
  * then by neighbour. Kept until an atom has moved by half the skin, the box or the set of active subsystems has
  * changed. Who uses them measures every candidate anew, so that results do not depend on when the list was made.
+ * The atoms of large subsystems are sorted in space; everything but the positions given to update() is in this order.
  */
 class EdgeList {
 public:
@@ -24,10 +25,10 @@ public:
      * Make the list anew if it must be.
      *
      * @return whether it was
-     * @throws CoincidentAtoms if two atoms are at the same place; not always, so measure the candidates
      */
     bool update(const std::vector<double>& positions, const Box* box, const std::vector<char>& active);
 
+    std::vector<int> order;    ///< [atoms] which atom stands at each place
     std::vector<int> first;    ///< [atoms + 1]: the candidates of receiver i are first[i] <= k < first[i + 1]
     std::vector<int> neighbor; ///< [candidates] j
     std::vector<int> mirror;   ///< [candidates] the candidate from j to i
@@ -38,6 +39,7 @@ private:
     bool isCurrent(const std::vector<double>& positions, const Box* box, const std::vector<char>& active) const;
     void build(const std::vector<double>& positions, const Box* box);
     void addAllPairs(int begin, int end);
+    void addNeighbors(int begin, int end, const std::vector<double>& positions, const Box* box);
     std::vector<int> starts;
     double cutoff, wantedSkin, skin; // nm
     // What the list was made for; empty positions: none.

@@ -23,15 +23,14 @@ AlignedArray padRows(const std::vector<double>& values, int rows, int parts, int
 
 /** Reorder the rows of a table and pad them. */
 void packTable(const FilterTable& table, const std::vector<int>& order, int width, FastBlock& block) {
-    const size_t chunks = padChannels(width) / CHANNEL_TILE;
-    const size_t cells = table.getGrid().numCells, parts = block.tableParts;
+    const size_t chunks = padChannels(width) / CHANNEL_TILE, cells = table.getGrid().numCells, parts = block.tableParts;
     block.table.reserve(cells * chunks * parts * TABLE_TERMS * CHANNEL_TILE);
     for (size_t cell = 0; cell < cells; cell++) {
         const double* terms = table.getTerms(static_cast<int>(cell));
         for (size_t part = 0; part < parts; part++)
             for (int k = 0; k < TABLE_TERMS; k++)
                 for (int h = 0; h < width; h++) {
-                    const size_t chunk = cell * chunks + h / CHANNEL_TILE;
+                    const size_t chunk = h / CHANNEL_TILE * cells + cell;
                     block.table[((chunk * parts + part) * TABLE_TERMS + k) * CHANNEL_TILE + h % CHANNEL_TILE] =
                         static_cast<float>(terms[(k * 3 + order[part]) * width + h]);
                 }
@@ -84,21 +83,30 @@ FastNetwork::FastNetwork(std::shared_ptr<const NetworkParameters> p)
         }
         const int hidden = from.update[0].numOut;
         block.update[0] = PackedLayer(from.update[0], width, hidden);
-        block.update[1] = PackedLayer(from.update[1], hidden, width);
+        LinearLayer pqr = from.update[1];
+        if (isStudent && l + 1 == p->blocks.size()) { // nothing reads q and r
+            pqr.numOut = width;
+            pqr.weight.resize(static_cast<size_t>(width) * pqr.numIn);
+            pqr.bias.resize(pqr.bias.empty() ? 0 : width);
+        }
+        block.update[1] = PackedLayer(pqr, hidden, width);
         for (int k = 0; k < 9; k++)
             block.mixing[k] = isStudent && l + 1 < p->blocks.size() ? static_cast<float>(from.mixing[k]) : 0.0f;
     }
     const int elements = p->numElements();
     embedding = padRows(p->embedding, elements, 1, width);
+    std::vector<double> c = p->embedding; // [elements][parts][width] contexts in the first block
     if (!isStudent) {
-        std::vector<double> c(3 * p->embedding.size()), ordered(c.size());
+        c.resize(3 * c.size());
         Perceptron(p->blocks[0].context).forward(elements, p->embedding.data(), c.data(), nullptr);
-        for (size_t k = 0; k < c.size(); k++) {
-            const size_t part = k / width % 3;
-            ordered[k] = c[k + (order[part] - part) * width];
-        }
-        firstContext = padRows(ordered, elements, 3, width);
     }
+    const size_t parts = isStudent ? 1 : 3, used = isStudent ? 1 : 2;
+    firstContext.reserve(elements * used * H);
+    for (size_t e = 0; e < static_cast<size_t>(elements); e++)
+        for (size_t part = 0; part < used; part++)
+            for (size_t h = 0; h < static_cast<size_t>(width); h++)
+                firstContext[((h / CHANNEL_TILE * elements + e) * used + part) * CHANNEL_TILE + h % CHANNEL_TILE] =
+                    static_cast<float>(c[(e * parts + order[part]) * width + h]);
     for (size_t l = 0; l + 1 < p->readout.size(); l++)
         readout.emplace_back(p->readout[l], p->readout[l].numIn, p->readout[l].numOut);
     const LinearLayer& last = p->readout.back();

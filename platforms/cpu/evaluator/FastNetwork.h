@@ -27,11 +27,11 @@ struct PackedLayer {
 
 /** One block in single precision; H is padded, parts are ordered scalar, direction, vector. */
 struct FastBlock {
-    AlignedArray table;     ///< [cells][H / 16][tableParts][6][16]
+    AlignedArray table;     ///< [H / 16][cells][tableParts][6][16]
     int tableParts;         ///< 2 in the first block, where no vectors exist
     PackedLayer context[2]; ///< canonical: H -> H -> 3H
     PackedLayer vectorMix;  ///< canonical: H -> 2H
-    PackedLayer update[2];  ///< 2H -> H -> 3H
+    PackedLayer update[2];  ///< 2H -> H -> 3H, in a student's last block H
     float mixing[9];        ///< student
 };
 
@@ -48,7 +48,7 @@ public:
     TableGrid grid;
     std::vector<FastBlock> blocks;
     AlignedArray embedding;           ///< [elements][H]
-    AlignedArray firstContext;        ///< canonical: [elements][3 H], the contexts in the first block
+    AlignedArray firstContext;        ///< [H / 16][elements][1 or 2][16] the contexts in the first block
     std::vector<PackedLayer> readout; ///< all layers but the last
     AlignedArray readoutWeight;       ///< [width of the last hidden layer], the last layer
     double readoutBias;               ///< kJ/mol

@@ -4,6 +4,12 @@
 // (the table to define). Everything is in an unnamed namespace and no standard header is included: otherwise the linker
 // might pick an inline function that was compiled for another machine.
 #include "Kernels.h"
+// Intrinsics are always inlined.
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
+#endif
 
 namespace PaiNNPlugin {
 
@@ -25,11 +31,32 @@ inline void add(float* p, Vec x) {
     store(p, load(p) + x);
 }
 
+/**
+ * a b + c. Where the compiler could choose which of two products to fuse with a sum, it might choose otherwise in
+ * another copy of the same function; then a pair within a tile would not give the bits of one across its border.
+ */
+inline Vec fuse(Vec a, Vec b, Vec c) {
+#if defined(__x86_64__) && PAINN_LANES == 16
+    return reinterpret_cast<Vec>(_mm512_fmadd_ps(a, b, c));
+#elif defined(__x86_64__) && PAINN_LANES == 8
+    return reinterpret_cast<Vec>(_mm256_fmadd_ps(a, b, c));
+#elif defined(__ARM_NEON) && PAINN_LANES == 4
+    return reinterpret_cast<Vec>(vfmaq_f32(c, a, b));
+#else
+    return a * b + c;
+#endif
+}
+
+inline Vec fill(float x) {
+    return Vec{} + x;
+}
+
 } // namespace
 
 } // namespace PaiNNPlugin
 
 #include "ActivationKernel.h"
+#include "FilterKernel.h"
 #include "MatrixKernel.h"
 #include "MessageKernel.h"
 #include "UpdateKernel.h"

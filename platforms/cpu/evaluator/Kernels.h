@@ -18,30 +18,42 @@ constexpr int padChannels(int count) {
     return (count + CHANNEL_TILE - 1) / CHANNEL_TILE * CHANNEL_TILE;
 }
 
-/** The edges of one atom i to its neighbours j. */
-struct EdgeRow {
-    int count;
-    const int* atom;      ///< [count] j
-    const int* sender;    ///< [count] row of j in the array of contexts
+/** Atoms that are worked on together, at most: few enough for the caches, many for each read of the weights. */
+constexpr int TILE = 96;
+
+/**
+ * The pairs of atoms a, b of one tile, sorted by cell. An atom a is in the tile. Where b is too, the pair stands once
+ * and means both edges, a <- b and b <- a; otherwise only what concerns a.
+ */
+struct PairList {
+    int begin, rows;      ///< the tile: atoms begin ... begin + rows - 1
+    int count;            ///< of pairs
+    const int *a, *b;     ///< [count]
     const int* cell;      ///< [count] cell of the filter table
     const float* t;       ///< [count] place in the cell, -1/2 to 1/2
-    const float* towards; ///< [count][3] u_ij, in the student times d / (d + epsilon)
+    const float* towards; ///< [count][3] u_ab, from a to b; in the student times d / (d + epsilon)
 };
 
-/** What a message of one block reads; H is padded. */
+/**
+ * What a message of one block reads; H is padded. Arrays of all atoms are split into chunks of 16 channels, so that
+ * what a tile reads of one chunk fits into the cache nearest to the processor.
+ */
 struct MessageInput {
     int H;
-    bool hasContext;    ///< canonical: contexts have three parts; student: one, and the others are 1
-    const float* table; ///< [cells][H / 16][parts][6][16]
-    int tableParts;     ///< 3, or 2 in the first block, which has no vectors to multiply
-    const float* c;     ///< [senders][H or 3 H] contexts
-    const float* v;     ///< [atoms][3][H] vectors before the message, nullptr in the first block
+    bool hasContext; ///< canonical: contexts have three parts; student: one, and the others are 1
+    bool isFirst;    ///< the first block has no vectors to multiply, and its senders are elements
+    int numCells;
+    int tableParts;      ///< 3, or 2 in the first block
+    const float* table;  ///< [H / 16][cells][tableParts][6][16]
+    int numSenders;      ///< atoms or elements
+    const float* sender; ///< [H / 16][senders][parts][16]: 1 or tableParts contexts; 3 vectors but for the first block
+    const int* element;  ///< [atoms] the sender of each atom in the first block
 };
 
 /** Adjoints behind a message, of all atoms. */
 struct MessageAdjoint {
-    const float* s; ///< [atoms][H]
-    const float* v; ///< [atoms][3][H]
+    const float* sv; ///< [H / 16][atoms][stride][16], s and the vectors first
+    int numAtoms, stride;
 };
 
 /** How an Update mixes vectors (F6), and of which block it is. H is padded. */
@@ -66,15 +78,15 @@ struct Kernels {
     void (*scale)(int rows, int width, const float* slope, size_t strideSlope, float* x, size_t strideX);
     /** F4: the interpolated filter, f [parts][H], and its derivative by t. */
     void (*filter)(const MessageInput& input, int cell, float t, float* f, float* df);
-    /** F5b: add to s [H] and v [3][H] of one atom. */
-    void (*message)(const MessageInput& input, const EdgeRow& edges, float* s, float* v);
+    /** F5b: add to s [rows][H] and v [rows][3][H] of a tile; every atom's terms by cell, then by neighbour. */
+    void (*message)(const MessageInput& input, const PairList& pairs, float* s, float* v);
     /**
-     * B5b of the edges i <- j for the sender j of row `row`; its edges are listed from j to i. Adds to c_adj [H or 3H]
-     * and v_adj [3][H] (both nullptr in the first block); geometry_adj [count][4], overwritten: the derivatives by t,
-     * and by `towards` of i <- j (which points against the one that is listed).
+     * B5b of the edges that the atoms of a tile send along. Adds to c_adj [rows][parts][H] and v_adj [rows][3][H] (not
+     * in the first block); geometry_adj [count][8], overwritten: of b <- a the derivatives by t and by its direction,
+     * which points from b to a; and the same of a <- b, where both are in the tile.
      */
-    void (*messageBackward)(const MessageInput& input, const MessageAdjoint& adjoint, const EdgeRow& edges, int row,
-                            int atom, float* c_adj, float* v_adj, float* geometry_adj);
+    void (*messageBackward)(const MessageInput& input, const MessageAdjoint& adjoint, const PairList& pairs,
+                            float* c_adj, float* v_adj, float* geometry_adj);
     /** F6b: input [rows][2 H] = [s, n]; V [rows][3] vectors of stride strideV. */
     void (*norm)(const UpdateInput& update, int rows, const float* s, const float* V, size_t strideV, float* input);
     /** F6c: s [rows][H] in place, v [rows][3][H] overwritten unless last; W only in the canonical family. */

@@ -1,90 +1,112 @@
 // SPDX-License-Identifier: MIT
-// Part of KernelSource.h: the interpolated filter (F4), the message (F5) and its adjoint (B5b).
+// Part of KernelSource.h: the message (F5b) and its adjoint (B5b).
 
 namespace PaiNNPlugin {
 
 namespace {
 
-constexpr int TERMS_SIZE = TABLE_TERMS * CHANNEL_TILE; // floats of 16 channels of one part
-
-/** The polynomial of LANES channels; p points at c_0. */
-inline Vec interpolate(const float* p, float t) {
-    Vec f = load(p + 5 * CHANNEL_TILE) * t + load(p + 4 * CHANNEL_TILE);
-    f = f * t + load(p + 3 * CHANNEL_TILE);
-    f = f * t + load(p + 2 * CHANNEL_TILE);
-    f = f * t + load(p + CHANNEL_TILE);
-    return f * t + load(p);
+/** Add sums [rows][stride][16] to 16 channels of a tile's arrays [rows][parts][H]. */
+inline void addSums(int rows, int parts, int H, int stride, const float* sums, float* array) {
+    for (int r = 0; r < rows; r++)
+        for (int part = 0; part < parts; part++)
+            for (int k = 0; k < CHANNEL_TILE; k += LANES)
+                add(array + (static_cast<size_t>(r) * parts + part) * H + k,
+                    load(sums + (static_cast<size_t>(r) * stride + part) * CHANNEL_TILE + k));
 }
 
-/** The polynomial and its derivative by t. */
-inline void interpolate(const float* p, float t, Vec& f, Vec& df) {
-    const Vec c5 = load(p + 5 * CHANNEL_TILE), c4 = load(p + 4 * CHANNEL_TILE), c3 = load(p + 3 * CHANNEL_TILE),
-              c2 = load(p + 2 * CHANNEL_TILE), c1 = load(p + CHANNEL_TILE);
-    Vec g = c5 * t + c4;
-    df = c5 * t + g;
-    g = g * t + c3;
-    df = df * t + g;
-    g = g * t + c2;
-    df = df * t + g;
-    g = g * t + c1;
-    df = df * t + g;
-    f = g * t + load(p);
+/** What changes between the families and blocks. FIRST: the vectors are zero. */
+template <bool CONTEXT, bool FIRST> struct Shape {
+    static constexpr int TABLE_PARTS = FIRST ? 2 : 3;
+    static constexpr int CONTEXT_PARTS = CONTEXT ? TABLE_PARTS : 1;
+    static constexpr int SENDER_PARTS = CONTEXT_PARTS + (FIRST ? 0 : 3);
+};
+
+inline bool isInTile(const PairList& pairs, int atom) {
+    return static_cast<unsigned>(atom - pairs.begin) < static_cast<unsigned>(pairs.rows);
 }
 
-/** Where the coefficients of channel h of part 0 of a cell stand. */
-inline const float* findTerms(const MessageInput& input, int cell, int h) {
-    const size_t chunks = static_cast<size_t>(cell) * (input.H / CHANNEL_TILE) + h / CHANNEL_TILE;
-    return input.table + chunks * input.tableParts * TERMS_SIZE + h % CHANNEL_TILE;
+inline void addProduct(float* p, Vec a, Vec b) {
+    store(p, fuse(a, b, load(p)));
 }
 
-void filter(const MessageInput& input, int cell, float t, float* f, float* df) {
-    for (int h = 0; h < input.H; h += LANES)
-        for (int part = 0; part < input.tableParts; part++) {
-            Vec value, slope;
-            interpolate(findTerms(input, cell, h) + part * TERMS_SIZE, t, value, slope);
-            store(f + part * input.H + h, value);
-            store(df + part * input.H + h, slope);
-        }
-}
-
-/** CONTEXT: whether c^u and c^v exist. FIRST: the vectors are zero. */
+/** F5b for the edge i <- j on LANES channels: f are the parts of the filter, u points to j. Adds to sum [s, v]. */
 template <bool CONTEXT, bool FIRST>
-void messageOf(const MessageInput& input, const EdgeRow& edges, float* s, float* v) {
-    const int H = input.H;
-    for (int e = 0; e < edges.count; e++) {
-        const float t = edges.t[e];
-        const float *u = edges.towards + 3 * e, ux = u[0], uy = u[1], uz = u[2];
-        const float* c = input.c + edges.sender[e] * static_cast<size_t>(CONTEXT ? 3 * H : H);
-        const float* vj = FIRST ? nullptr : input.v + edges.atom[e] * static_cast<size_t>(3 * H);
-        const float* row = findTerms(input, edges.cell[e], 0);
-        for (int h = 0; h < H; h += LANES) {
-            const float* terms = row + (h / CHANNEL_TILE) * (FIRST ? 2 : 3) * TERMS_SIZE + h % CHANNEL_TILE;
-            add(s + h, load(c + h) * interpolate(terms, t));
-            Vec direction = interpolate(terms + DIRECTION_PART * TERMS_SIZE, t);
-            if (CONTEXT)
-                direction *= load(c + DIRECTION_PART * H + h);
-            Vec x = load(v + h) + ux * direction, y = load(v + H + h) + uy * direction,
-                z = load(v + 2 * H + h) + uz * direction;
-            if (!FIRST) {
-                Vec vector = interpolate(terms + VECTOR_PART * TERMS_SIZE, t);
-                if (CONTEXT)
-                    vector *= load(c + VECTOR_PART * H + h);
-                x += load(vj + h) * vector;
-                y += load(vj + H + h) * vector;
-                z += load(vj + 2 * H + h) * vector;
-            }
-            store(v + h, x);
-            store(v + H + h, y);
-            store(v + 2 * H + h, z);
-        }
+inline __attribute__((always_inline)) void receive(const Vec* f, Vec ux, Vec uy, Vec uz, const float* sender,
+                                                   float* sum) {
+    constexpr int V = at(Shape<CONTEXT, FIRST>::CONTEXT_PARTS);
+    addProduct(sum, load(sender), f[SCALAR_PART]);
+    Vec direction = f[DIRECTION_PART];
+    if (CONTEXT)
+        direction *= load(sender + at(DIRECTION_PART));
+    Vec x = fuse(ux, direction, load(sum + at(1))), y = fuse(uy, direction, load(sum + at(2))),
+        z = fuse(uz, direction, load(sum + at(3)));
+    if (!FIRST) {
+        Vec vector = f[VECTOR_PART];
+        if (CONTEXT)
+            vector *= load(sender + at(VECTOR_PART));
+        x = fuse(load(sender + V), vector, x);
+        y = fuse(load(sender + V + at(1)), vector, y);
+        z = fuse(load(sender + V + at(2)), vector, z);
+    }
+    store(sum + at(1), x);
+    store(sum + at(2), y);
+    store(sum + at(3), z);
+}
+
+/** F5b for a pair on 16 channels; toB is only used if BOTH are in the tile. */
+template <bool CONTEXT, bool FIRST, bool BOTH>
+inline __attribute__((always_inline)) void messageOfPair(const float* terms, float t, const float* u,
+                                                         const float* fromA, const float* fromB, float* toA,
+                                                         float* toB) {
+    constexpr int PARTS = Shape<CONTEXT, FIRST>::TABLE_PARTS;
+    const Vec ux = fill(u[0]), uy = fill(u[1]), uz = fill(u[2]), place = fill(t);
+#pragma GCC unroll 4
+    for (int k = 0; k < CHANNEL_TILE; k += LANES) {
+        Vec f[PARTS];
+#pragma GCC unroll 3
+        for (int part = 0; part < PARTS; part++)
+            f[part] = interpolate(terms + part * TERMS_SIZE + k, place);
+        receive<CONTEXT, FIRST>(f, ux, uy, uz, fromB + k, toA + k);
+        if (BOTH)
+            receive<CONTEXT, FIRST>(f, -ux, -uy, -uz, fromA + k, toB + k);
     }
 }
 
-void message(const MessageInput& input, const EdgeRow& edges, float* s, float* v) {
-    if (input.v == nullptr)
-        input.hasContext ? messageOf<true, true>(input, edges, s, v) : messageOf<false, true>(input, edges, s, v);
+template <bool CONTEXT, bool FIRST>
+void messageOf(const MessageInput& input, const PairList& pairs, float* s, float* v) {
+    using S = Shape<CONTEXT, FIRST>;
+    alignas(64) float sums[TILE * 4 * CHANNEL_TILE];
+    for (int h = 0; h < input.H; h += CHANNEL_TILE) {
+        const float* table = input.table + static_cast<size_t>(h) * input.numCells * S::TABLE_PARTS * TABLE_TERMS;
+        const float* senders = input.sender + static_cast<size_t>(h) * input.numSenders * S::SENDER_PARTS;
+        __builtin_memset(sums, 0, sizeof(float) * pairs.rows * at(4));
+        for (int n = 0; n < pairs.count; n++) {
+            const int a = pairs.a[n], b = pairs.b[n];
+            const float* terms = table + static_cast<size_t>(pairs.cell[n]) * S::TABLE_PARTS * TERMS_SIZE;
+            const float* fromA = senders + static_cast<size_t>(FIRST ? input.element[a] : a) * at(S::SENDER_PARTS);
+            const float* fromB = senders + static_cast<size_t>(FIRST ? input.element[b] : b) * at(S::SENDER_PARTS);
+            const float* u = pairs.towards + 3 * static_cast<size_t>(n);
+            const float t = pairs.t[n];
+            float* toA = sums + (a - pairs.begin) * at(4);
+            prefetchCell<S::TABLE_PARTS>(table, pairs, n);
+            if (isInTile(pairs, b))
+                messageOfPair<CONTEXT, FIRST, true>(terms, t, u, fromA, fromB, toA, sums + (b - pairs.begin) * at(4));
+            else {
+                if (!FIRST)
+                    prefetchNeighbor<S::SENDER_PARTS>(senders, S::SENDER_PARTS, pairs, n);
+                messageOfPair<CONTEXT, FIRST, false>(terms, t, u, fromA, fromB, toA, nullptr);
+            }
+        }
+        addSums(pairs.rows, 1, input.H, 4, sums, s + h);
+        addSums(pairs.rows, 3, input.H, 4, sums + at(1), v + h);
+    }
+}
+
+void message(const MessageInput& input, const PairList& pairs, float* s, float* v) {
+    if (input.isFirst)
+        input.hasContext ? messageOf<true, true>(input, pairs, s, v) : messageOf<false, true>(input, pairs, s, v);
     else
-        input.hasContext ? messageOf<true, false>(input, edges, s, v) : messageOf<false, false>(input, edges, s, v);
+        input.hasContext ? messageOf<true, false>(input, pairs, s, v) : messageOf<false, false>(input, pairs, s, v);
 }
 
 typedef float Four __attribute__((vector_size(16), may_alias));
@@ -107,69 +129,132 @@ inline Four sumLanes(Vec a, Vec b, Vec c, Vec d) {
     return __builtin_shufflevector(pq, rs, 0, 1, 4, 5) + __builtin_shufflevector(pq, rs, 2, 3, 6, 7);
 }
 
+/** The sums over channels that make up geometry_adj. */
+struct GeometrySums {
+    Vec t = {}, x = {}, y = {}, z = {};
+};
+
+/**
+ * B5b for the edge i <- j on LANES channels: f and df are the filter and its derivative, u points to j, receiver are
+ * the adjoints of i. Adds to sum [c_adj, v_adj] of j and to the geometry.
+ */
 template <bool CONTEXT, bool FIRST>
-void messageBackwardOf(const MessageInput& input, const MessageAdjoint& adjoint, const EdgeRow& edges, int row,
-                       int atom, float* c_adj, float* v_adj, float* geometry_adj) {
-    const int H = input.H;
-    const float* c = input.c + row * static_cast<size_t>(CONTEXT ? 3 * H : H);
-    const float* v = FIRST ? nullptr : input.v + atom * static_cast<size_t>(3 * H);
-    for (int e = 0; e < edges.count; e++) {
-        const float t = edges.t[e];
-        const float *u = edges.towards + 3 * e, ux = -u[0], uy = -u[1], uz = -u[2];
-        const float* si_adj = adjoint.s + edges.atom[e] * static_cast<size_t>(H);
-        const float* vi_adj = adjoint.v + edges.atom[e] * static_cast<size_t>(3 * H);
-        const float* first = findTerms(input, edges.cell[e], 0);
-        Vec t_sum = {}, x_sum = {}, y_sum = {}, z_sum = {};
-        for (int h = 0; h < H; h += LANES) {
-            const float* terms = first + (h / CHANNEL_TILE) * (FIRST ? 2 : 3) * TERMS_SIZE + h % CHANNEL_TILE;
-            const Vec scalar = load(si_adj + h), vx = load(vi_adj + h), vy = load(vi_adj + H + h),
-                      vz = load(vi_adj + 2 * H + h);
-            Vec f, df;
-            interpolate(terms, t, f, df);
-            t_sum += scalar * load(c + h) * df;
-            if (!FIRST)
-                add(c_adj + h, scalar * f);
+inline __attribute__((always_inline)) void send(const Vec* f, const Vec* df, Vec ux, Vec uy, Vec uz,
+                                                const float* sender, const float* receiver, float* sum,
+                                                GeometrySums& geometry) {
+    constexpr int V = at(Shape<CONTEXT, FIRST>::CONTEXT_PARTS);
+    const Vec scalar = load(receiver), vx = load(receiver + at(1)), vy = load(receiver + at(2)),
+              vz = load(receiver + at(3));
+    geometry.t = fuse(scalar * load(sender), df[SCALAR_PART], geometry.t);
+    if (!FIRST)
+        addProduct(sum, scalar, f[SCALAR_PART]);
 
-            const Vec direction = ux * vx + uy * vy + uz * vz;
-            interpolate(terms + DIRECTION_PART * TERMS_SIZE, t, f, df);
-            if (CONTEXT) {
-                if (!FIRST)
-                    add(c_adj + DIRECTION_PART * H + h, direction * f);
-                const Vec cu = load(c + DIRECTION_PART * H + h);
-                f *= cu;
-                df *= cu;
-            }
-            t_sum += direction * df;
-            x_sum += vx * f;
-            y_sum += vy * f;
-            z_sum += vz * f;
-            if (FIRST)
-                continue;
+    const Vec direction = fuse(uz, vz, fuse(uy, vy, ux * vx));
+    Vec value = f[DIRECTION_PART], slope = df[DIRECTION_PART];
+    if (CONTEXT) {
+        if (!FIRST)
+            addProduct(sum + at(DIRECTION_PART), direction, value);
+        const Vec c = load(sender + at(DIRECTION_PART));
+        value *= c;
+        slope *= c;
+    }
+    geometry.t = fuse(direction, slope, geometry.t);
+    geometry.x = fuse(vx, value, geometry.x);
+    geometry.y = fuse(vy, value, geometry.y);
+    geometry.z = fuse(vz, value, geometry.z);
+    if (FIRST)
+        return;
 
-            const Vec vector = load(v + h) * vx + load(v + H + h) * vy + load(v + 2 * H + h) * vz;
-            interpolate(terms + VECTOR_PART * TERMS_SIZE, t, f, df);
-            if (CONTEXT) {
-                add(c_adj + VECTOR_PART * H + h, vector * f);
-                const Vec cv = load(c + VECTOR_PART * H + h);
-                f *= cv;
-                df *= cv;
+    const Vec vector = fuse(load(sender + V + at(2)), vz, fuse(load(sender + V + at(1)), vy, load(sender + V) * vx));
+    value = f[VECTOR_PART];
+    slope = df[VECTOR_PART];
+    if (CONTEXT) {
+        addProduct(sum + at(VECTOR_PART), vector, value);
+        const Vec c = load(sender + at(VECTOR_PART));
+        value *= c;
+        slope *= c;
+    }
+    geometry.t = fuse(vector, slope, geometry.t);
+    addProduct(sum + V, vx, value);
+    addProduct(sum + V + at(1), vy, value);
+    addProduct(sum + V + at(2), vz, value);
+}
+
+/** Add the lanes of the sums to four numbers in memory. */
+inline void addGeometry(const GeometrySums& g, bool isNew, float* to) {
+    Four sums = sumLanes(g.t, g.x, g.y, g.z);
+    if (!isNew)
+        sums += *reinterpret_cast<const Four*>(to);
+    *reinterpret_cast<Four*>(to) = sums;
+}
+
+/** B5b for a pair on 16 channels; toB and the second half of the geometry are only used if BOTH are in the tile. */
+template <bool CONTEXT, bool FIRST, bool BOTH>
+inline __attribute__((always_inline)) void
+messageOfPairBackward(const float* terms, float t, const float* u, const float* fromA, const float* fromB,
+                      const float* ofA, const float* ofB, float* toA, float* toB, bool isNew, float* geometry_adj) {
+    constexpr int PARTS = Shape<CONTEXT, FIRST>::TABLE_PARTS;
+    const Vec ux = fill(u[0]), uy = fill(u[1]), uz = fill(u[2]), place = fill(t);
+    GeometrySums sentByA, sentByB;
+#pragma GCC unroll 4
+    for (int k = 0; k < CHANNEL_TILE; k += LANES) {
+        Vec f[PARTS], df[PARTS];
+#pragma GCC unroll 3
+        for (int part = 0; part < PARTS; part++)
+            interpolate(terms + part * TERMS_SIZE + k, place, f[part], df[part]);
+        send<CONTEXT, FIRST>(f, df, -ux, -uy, -uz, fromA + k, ofB + k, toA + k, sentByA);
+        if (BOTH)
+            send<CONTEXT, FIRST>(f, df, ux, uy, uz, fromB + k, ofA + k, toB + k, sentByB);
+    }
+    addGeometry(sentByA, isNew, geometry_adj);
+    if (BOTH)
+        addGeometry(sentByB, isNew, geometry_adj + 4);
+}
+
+template <bool CONTEXT, bool FIRST>
+void messageBackwardOf(const MessageInput& input, const MessageAdjoint& adjoint, const PairList& pairs, float* c_adj,
+                       float* v_adj, float* geometry_adj) {
+    using S = Shape<CONTEXT, FIRST>;
+    alignas(64) float sums[TILE * 6 * CHANNEL_TILE];
+    for (int h = 0; h < input.H; h += CHANNEL_TILE) {
+        const float* table = input.table + static_cast<size_t>(h) * input.numCells * S::TABLE_PARTS * TABLE_TERMS;
+        const float* senders = input.sender + static_cast<size_t>(h) * input.numSenders * S::SENDER_PARTS;
+        const float* receivers = adjoint.sv + static_cast<size_t>(h) * adjoint.numAtoms * adjoint.stride;
+        if (!FIRST)
+            __builtin_memset(sums, 0, sizeof(float) * pairs.rows * at(S::SENDER_PARTS));
+        for (int n = 0; n < pairs.count; n++) {
+            const int a = pairs.a[n], b = pairs.b[n];
+            const float* terms = table + static_cast<size_t>(pairs.cell[n]) * S::TABLE_PARTS * TERMS_SIZE;
+            const float* fromA = senders + static_cast<size_t>(FIRST ? input.element[a] : a) * at(S::SENDER_PARTS);
+            const float* fromB = senders + static_cast<size_t>(FIRST ? input.element[b] : b) * at(S::SENDER_PARTS);
+            const float* ofA = receivers + static_cast<size_t>(a) * at(adjoint.stride);
+            const float* ofB = receivers + static_cast<size_t>(b) * at(adjoint.stride);
+            const float* u = pairs.towards + 3 * static_cast<size_t>(n);
+            const float t = pairs.t[n];
+            float *toA = sums + (a - pairs.begin) * at(S::SENDER_PARTS), *g = geometry_adj + 8 * static_cast<size_t>(n);
+            prefetchCell<S::TABLE_PARTS>(table, pairs, n);
+            if (isInTile(pairs, b))
+                messageOfPairBackward<CONTEXT, FIRST, true>(terms, t, u, fromA, fromB, ofA, ofB, toA,
+                                                            sums + (b - pairs.begin) * at(S::SENDER_PARTS), h == 0, g);
+            else {
+                prefetchNeighbor<4>(receivers, adjoint.stride, pairs, n);
+                messageOfPairBackward<CONTEXT, FIRST, false>(terms, t, u, fromA, fromB, ofA, ofB, toA, nullptr, h == 0,
+                                                             g);
             }
-            t_sum += vector * df;
-            add(v_adj + h, vx * f);
-            add(v_adj + H + h, vy * f);
-            add(v_adj + 2 * H + h, vz * f);
         }
-        const Four sums = sumLanes(t_sum, x_sum, y_sum, z_sum);
-        __builtin_memcpy(geometry_adj + 4 * e, &sums, sizeof(sums));
+        if (!FIRST) {
+            addSums(pairs.rows, S::CONTEXT_PARTS, input.H, S::SENDER_PARTS, sums, c_adj + h);
+            addSums(pairs.rows, 3, input.H, S::SENDER_PARTS, sums + at(S::CONTEXT_PARTS), v_adj + h);
+        }
     }
 }
 
-void messageBackward(const MessageInput& input, const MessageAdjoint& adjoint, const EdgeRow& edges, int row, int atom,
-                     float* c_adj, float* v_adj, float* geometry_adj) {
-    const auto function = input.v == nullptr
+void messageBackward(const MessageInput& input, const MessageAdjoint& adjoint, const PairList& pairs, float* c_adj,
+                     float* v_adj, float* geometry_adj) {
+    const auto function = input.isFirst
                               ? (input.hasContext ? messageBackwardOf<true, true> : messageBackwardOf<false, true>)
                               : (input.hasContext ? messageBackwardOf<true, false> : messageBackwardOf<false, false>);
-    function(input, adjoint, edges, row, atom, c_adj, v_adj, geometry_adj);
+    function(input, adjoint, pairs, c_adj, v_adj, geometry_adj);
 }
 
 } // namespace

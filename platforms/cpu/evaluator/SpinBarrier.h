@@ -21,10 +21,18 @@ public:
         for (int turn = 0; generation.load(std::memory_order_acquire) == before; turn++)
             if (turn > LOOKS)
                 std::this_thread::yield();
+            else
+                relax();
     }
 
 private:
-    static constexpr int LOOKS = 4000; // some microseconds
+    /** Leave the core to its other thread for a moment. */
+    static void relax() {
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#endif
+    }
+    static constexpr int LOOKS = 2000; // some tens of microseconds
     const int numThreads;
     std::atomic<int> waiting{0};
     std::atomic<unsigned> generation{0};

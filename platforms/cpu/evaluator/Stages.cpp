@@ -6,12 +6,12 @@ namespace PaiNNPlugin {
 
 void Workspace::resize(const FastNetwork& network, int numAtoms) {
     const size_t N = numAtoms, H = network.H, L = network.blocks.size();
+    senderParts = network.isStudent ? 4 : 6;
     blocks.resize(L);
     for (size_t l = 0; l < L; l++) {
         const FastBlock& block = network.blocks[l];
         if (l > 0) {
-            blocks[l].c.reserve(N * (network.isStudent ? H : 3 * H));
-            blocks[l].v.reserve(N * 3 * H);
+            blocks[l].sender.reserve(N * senderParts * H);
             blocks[l].contextSlope.reserve(N * block.context[0].numOut);
         }
         blocks[l].vMessage.reserve(N * 3 * H);
@@ -20,26 +20,21 @@ void Workspace::resize(const FastNetwork& network, int numAtoms) {
             blocks[l].qr.reserve(N * 2 * H);
     }
     s.reserve(network.isStudent ? 0 : N * H);
-    for (int parity = 0; parity < 2; parity++) {
-        s_adj[parity].reserve(N * H);
-        v_adj[parity].reserve(N * 3 * H);
-    }
+    lastAdjoint.reserve(N * senderParts * H);
 }
 
-void Edges::resize(const EdgeList& candidates) {
-    const size_t size = candidates.neighbor.size();
-    count.resize(candidates.first.size() - 1);
-    for (std::vector<int>* array : {&atom, &element, &slot, &cell})
-        array->resize(size);
-    t.resize(size);
-    towards.resize(3 * size);
-    d.resize(size);
-    u.resize(3 * size);
-    geometry_adj.resize(4 * size);
+void Pairs::resize(size_t numPairs, size_t numCandidates) {
+    for (std::vector<int>* array : {&a, &b, &cell, &candidate})
+        array->resize(numPairs);
+    t.resize(numPairs);
+    towards.resize(3 * numPairs);
+    geometry_adj.resize(4 * numCandidates);
 }
 
 Scratch::Scratch(const FastNetwork& network)
-    : s(TILE * network.H), input(TILE * 2 * network.H), pqr(TILE * 3 * network.H), c_adj(TILE * 3 * network.H) {
+    : s(TILE * network.H), v(TILE * 3 * network.H), input(TILE * 2 * network.H), pqr(TILE * 3 * network.H),
+      s_adj(TILE * network.H), v_adj(TILE * 3 * network.H), c(TILE * 3 * network.H),
+      cellStart(network.grid.numCells + 1) {
     int widest = 0;
     for (const FastBlock& block : network.blocks)
         widest = std::max({widest, block.context[0].numOut, block.update[0].numOut});
@@ -54,15 +49,51 @@ Scratch::Scratch(const FastNetwork& network)
     }
 }
 
+/** Copy rows [parts][H] of a tile into parts of all atoms' chunks of channels. */
+void Stages::pack(const Tile& tile, const float* from, int parts, AlignedArray& to, int firstPart) const {
+    const size_t H = network.H, stride = work.senderParts;
+    for (size_t h = 0; h < H; h += CHANNEL_TILE)
+        for (size_t r = 0; r < static_cast<size_t>(tile.rows()); r++) {
+            float* row = &to[(h * numAtoms() + (tile.begin + r) * CHANNEL_TILE) * stride];
+            for (int part = 0; part < parts; part++)
+                std::copy_n(from + (r * parts + part) * H + h, CHANNEL_TILE, row + (firstPart + part) * CHANNEL_TILE);
+        }
+}
+
+/** The opposite of pack(). */
+void Stages::unpack(const Tile& tile, const AlignedArray& from, int firstPart, int parts, float* to) const {
+    const size_t H = network.H, stride = work.senderParts;
+    for (size_t h = 0; h < H; h += CHANNEL_TILE)
+        for (size_t r = 0; r < static_cast<size_t>(tile.rows()); r++) {
+            const float* row = &from[(h * numAtoms() + (tile.begin + r) * CHANNEL_TILE) * stride];
+            for (int part = 0; part < parts; part++)
+                std::copy_n(row + (firstPart + part) * CHANNEL_TILE, CHANNEL_TILE, to + (r * parts + part) * H + h);
+        }
+}
+
 MessageInput Stages::messageInput(int block) const {
     const FastBlock& b = network.blocks[block];
-    const float* firstContext = network.isStudent ? network.embedding.data() : network.firstContext.data();
+    const bool isFirst = block == 0;
     return {network.H,
             !network.isStudent,
-            b.table.data(),
+            isFirst,
+            network.grid.numCells,
             b.tableParts,
-            block == 0 ? firstContext : work.blocks[block].c.data(),
-            block == 0 ? nullptr : work.blocks[block].v.data()};
+            b.table.data(),
+            isFirst ? network.parameters->numElements() : numAtoms(),
+            isFirst ? network.firstContext.data() : work.blocks[block].sender.data(),
+            elements.data()};
+}
+
+PairList Stages::pairList(const Tile& tile) const {
+    const size_t n = tile.firstPair;
+    return {tile.begin,  tile.rows(),    tile.numPairs, &pairs.a[n],
+            &pairs.b[n], &pairs.cell[n], &pairs.t[n],   &pairs.towards[3 * n]};
+}
+
+/** The adjoints behind the message of a block. */
+AlignedArray& Stages::adjointOf(int block) const {
+    return block + 1 == static_cast<int>(network.blocks.size()) ? work.lastAdjoint : work.blocks[block + 1].sender;
 }
 
 UpdateInput Stages::updateInput(int block) const {
@@ -70,33 +101,28 @@ UpdateInput Stages::updateInput(int block) const {
             static_cast<float>(network.parameters->normEpsilon), network.blocks[block].mixing};
 }
 
-EdgeRow Stages::edgeRow(int block, int atom) const {
-    const int e = candidates.first[atom];
-    return {edges.count[atom],     edges.atom.data() + e, (block == 0 ? edges.element : edges.atom).data() + e,
-            edges.cell.data() + e, edges.t.data() + e,    edges.towards.data() + 3 * static_cast<size_t>(e)};
-}
-
-void Stages::message(int block, int begin, int end, Scratch& scratch) const {
-    const size_t H = network.H;
-    const MessageInput input = messageInput(block);
-    for (int i = begin; i < end; i++) {
-        const float* sBefore = block == 0          ? &network.embedding[elements[i] * H]
-                               : network.isStudent ? &work.blocks[block].c[i * H]
-                                                   : &work.s[i * H];
-        float* s = &scratch.s[(i - begin) * H];
-        float* v = &work.blocks[block].vMessage[i * 3 * H];
-        std::copy(sBefore, sBefore + H, s);
-        if (block == 0)
-            std::fill(v, v + 3 * H, 0.0f);
-        else
-            std::copy(input.v + i * 3 * H, input.v + (i + 1) * 3 * H, v);
-        kernels.message(input, edgeRow(block, i), s, v);
+void Stages::message(int block, const Tile& tile, Scratch& scratch) const {
+    const size_t H = network.H, begin = tile.begin, rows = tile.rows();
+    float* v = &work.blocks[block].vMessage[begin * 3 * H];
+    if (block == 0) {
+        for (size_t r = 0; r < rows; r++)
+            std::copy_n(&network.embedding[elements[begin + r] * H], H, &scratch.s[r * H]);
+        std::fill_n(v, rows * 3 * H, 0.0f);
     }
+    else {
+        const AlignedArray& sender = work.blocks[block].sender;
+        if (network.isStudent)
+            unpack(tile, sender, 0, 1, scratch.s.data());
+        else
+            std::copy_n(&work.s[begin * H], rows * H, scratch.s.data());
+        unpack(tile, sender, numContexts(), 3, v);
+    }
+    kernels.message(messageInput(block), pairList(tile), scratch.s.data(), v);
 }
 
-void Stages::update(int block, int begin, int end, Scratch& scratch) const {
-    const size_t H = network.H;
-    const int rows = end - begin;
+void Stages::update(int block, const Tile& tile, Scratch& scratch) const {
+    const size_t H = network.H, begin = tile.begin;
+    const int rows = tile.rows();
     const FastBlock& weights = network.blocks[block];
     const UpdateInput input = updateInput(block);
     Workspace::Block& w = work.blocks[block];
@@ -112,36 +138,34 @@ void Stages::update(int block, int begin, int end, Scratch& scratch) const {
     kernels.multiplyMatrix(rows, first->numIn, first->numOut, scratch.input.data(), 2 * H, first->forward.data(),
                            first->bias.data(), false, scratch.hidden.data(), M);
     kernels.activate(rows, first->numOut, scratch.hidden.data(), M, &w.updateSlope[begin * M], M);
-    const int columns = network.isStudent && input.isLast ? network.H : second->numOut; // nothing reads q and r there
-    kernels.multiplyMatrix(rows, second->numIn, columns, scratch.hidden.data(), M, second->forward.data(),
+    kernels.multiplyMatrix(rows, second->numIn, second->numOut, scratch.hidden.data(), M, second->forward.data(),
                            second->bias.data(), false, scratch.pqr.data(), 3 * H);
-    if (columns > network.H)
+    if (second->numOut > network.H)
         for (int r = 0; r < rows; r++)
             std::copy(&scratch.pqr[(3 * r + 1) * H], &scratch.pqr[(3 * r + 1) * H] + 2 * H, &w.qr[(begin + r) * 2 * H]);
-    kernels.combine(input, rows, scratch.pqr.data(), v, scratch.VW.data(), scratch.s.data(),
-                    input.isLast ? nullptr : &work.blocks[block + 1].v[begin * 3 * H]);
+    kernels.combine(input, rows, scratch.pqr.data(), v, scratch.VW.data(), scratch.s.data(), scratch.v.data());
 }
 
-void Stages::context(int block, int begin, int end, Scratch& scratch) const {
-    const size_t H = network.H;
-    const int rows = end - begin;
+void Stages::context(int block, const Tile& tile, Scratch& scratch) const {
+    const size_t H = network.H, begin = tile.begin;
+    const int rows = tile.rows();
     Workspace::Block& w = work.blocks[block];
-    if (network.isStudent) {
-        std::copy(&scratch.s[0], &scratch.s[0] + rows * H, &w.c[begin * H]);
-        return;
+    if (!network.isStudent) {
+        std::copy_n(scratch.s.data(), rows * H, &work.s[begin * H]);
+        const PackedLayer *first = &network.blocks[block].context[0], *second = &network.blocks[block].context[1];
+        const size_t M = first->numOut;
+        kernels.multiplyMatrix(rows, first->numIn, first->numOut, scratch.s.data(), H, first->forward.data(),
+                               first->bias.data(), false, scratch.hidden.data(), M);
+        kernels.activate(rows, first->numOut, scratch.hidden.data(), M, &w.contextSlope[begin * M], M);
+        kernels.multiplyMatrix(rows, second->numIn, second->numOut, scratch.hidden.data(), M, second->forward.data(),
+                               second->bias.data(), false, scratch.c.data(), 3 * H);
     }
-    std::copy(&scratch.s[0], &scratch.s[0] + rows * H, &work.s[begin * H]);
-    const PackedLayer *first = &network.blocks[block].context[0], *second = &network.blocks[block].context[1];
-    const size_t M = first->numOut;
-    kernels.multiplyMatrix(rows, first->numIn, first->numOut, scratch.s.data(), H, first->forward.data(),
-                           first->bias.data(), false, scratch.hidden.data(), M);
-    kernels.activate(rows, first->numOut, scratch.hidden.data(), M, &w.contextSlope[begin * M], M);
-    kernels.multiplyMatrix(rows, second->numIn, second->numOut, scratch.hidden.data(), M, second->forward.data(),
-                           second->bias.data(), false, &w.c[begin * 3 * H], 3 * H);
+    pack(tile, network.isStudent ? scratch.s.data() : scratch.c.data(), numContexts(), w.sender, 0);
+    pack(tile, scratch.v.data(), 3, w.sender, numContexts());
 }
 
-void Stages::readout(int begin, int end, Scratch& scratch, double* energies) const {
-    const int rows = end - begin;
+void Stages::readout(const Tile& tile, Scratch& scratch, double* energies) const {
+    const int rows = tile.rows();
     const float* x = scratch.s.data();
     size_t width = network.H;
     for (size_t l = 0; l < network.readout.size(); l++) {
@@ -156,18 +180,17 @@ void Stages::readout(int begin, int end, Scratch& scratch, double* energies) con
         double energy = network.readoutBias;
         for (size_t k = 0; k < width; k++)
             energy += static_cast<double>(network.readoutWeight[k]) * x[r * width + k];
-        energies[begin + r] += energy;
+        energies[tile.begin + r] += energy;
     }
 }
 
-void Stages::readoutBackward(int parity, int begin, int end, Scratch& scratch) const {
+void Stages::readoutBackward(const Tile& tile, Scratch& scratch) const {
     const size_t H = network.H;
-    const int rows = end - begin, layers = static_cast<int>(network.readout.size());
-    float* s_adj = &work.s_adj[parity][begin * H];
-    std::fill(&work.v_adj[parity][begin * 3 * H], &work.v_adj[parity][begin * 3 * H] + rows * 3 * H, 0.0f);
+    const int rows = tile.rows(), layers = static_cast<int>(network.readout.size());
+    std::fill_n(scratch.v_adj.data(), rows * 3 * H, 0.0f);
     // The activations in scratch.x are not needed any more: their adjoints take their place.
     for (int l = layers; l >= 0; l--) {
-        float* to = l == 0 ? s_adj : scratch.x[l - 1].data();
+        float* to = l == 0 ? scratch.s_adj.data() : scratch.x[l - 1].data();
         const size_t width = l == 0 ? H : network.readout[l - 1].numOut;
         if (l == layers)
             for (int r = 0; r < rows; r++)
@@ -181,13 +204,13 @@ void Stages::readoutBackward(int parity, int begin, int end, Scratch& scratch) c
     }
 }
 
-void Stages::updateBackward(int block, int begin, int end, Scratch& scratch) const {
-    const size_t H = network.H;
-    const int rows = end - begin;
+void Stages::updateBackward(int block, const Tile& tile, Scratch& scratch) const {
+    const size_t H = network.H, begin = tile.begin;
+    const int rows = tile.rows();
     const FastBlock& weights = network.blocks[block];
     const UpdateInput input = updateInput(block);
     const Workspace::Block& w = work.blocks[block];
-    float *s_adj = &work.s_adj[block % 2][begin * H], *v_adj = &work.v_adj[block % 2][begin * 3 * H];
+    float *s_adj = scratch.s_adj.data(), *v_adj = scratch.v_adj.data();
     const float* v = &w.vMessage[begin * 3 * H];
     if (!network.isStudent)
         kernels.multiplyMatrix(3 * rows, weights.vectorMix.numIn, weights.vectorMix.numOut, v, H,
@@ -203,62 +226,62 @@ void Stages::updateBackward(int block, int begin, int end, Scratch& scratch) con
     kernels.scale(rows, first->numOut, &w.updateSlope[begin * M], M, scratch.hidden.data(), M);
     kernels.multiplyMatrix(rows, first->numOut, first->numIn, scratch.hidden.data(), M, first->backward.data(), nullptr,
                            false, scratch.input.data(), 2 * H);
-    if (network.isStudent) {
+    if (network.isStudent)
         kernels.normBackward(input, rows, scratch.input.data(), v, H, s_adj, v_adj, H);
-        return;
+    else {
+        kernels.normBackward(input, rows, scratch.input.data(), scratch.VW.data(), 2 * H, s_adj, scratch.VW_adj.data(),
+                             2 * H);
+        kernels.multiplyMatrix(3 * rows, weights.vectorMix.numOut, weights.vectorMix.numIn, scratch.VW_adj.data(),
+                               2 * H, weights.vectorMix.backward.data(), nullptr, true, v_adj, H);
     }
-    kernels.normBackward(input, rows, scratch.input.data(), scratch.VW.data(), 2 * H, s_adj, scratch.VW_adj.data(),
-                         2 * H);
-    kernels.multiplyMatrix(3 * rows, weights.vectorMix.numOut, weights.vectorMix.numIn, scratch.VW_adj.data(), 2 * H,
-                           weights.vectorMix.backward.data(), nullptr, true, v_adj, H);
+    pack(tile, s_adj, 1, adjointOf(block), 0);
+    pack(tile, v_adj, 3, adjointOf(block), 1);
 }
 
-void Stages::messageBackward(int block, int begin, int end, Scratch& scratch) const {
-    const size_t H = network.H, widthC = network.isStudent ? H : 3 * H;
-    const MessageInput input = messageInput(block);
-    const MessageAdjoint adjoint = {work.s_adj[block % 2].data(), work.v_adj[block % 2].data()};
-    float *s_adj = nullptr, *v_adj = nullptr;
+void Stages::messageBackward(int block, const Tile& tile, Scratch& scratch) const {
+    const size_t H = network.H, rows = tile.rows();
+    const AlignedArray& adjoint = adjointOf(block);
+    const PairList list = pairList(tile);
     if (block > 0) { // behind the update of the block before
-        s_adj = &work.s_adj[(block - 1) % 2][begin * H];
-        v_adj = &work.v_adj[(block - 1) % 2][begin * 3 * H];
-        std::copy(adjoint.s + begin * H, adjoint.s + end * H, s_adj);
-        std::copy(adjoint.v + begin * 3 * H, adjoint.v + end * 3 * H, v_adj);
-        std::fill(&scratch.c_adj[0], &scratch.c_adj[0] + (end - begin) * widthC, 0.0f);
+        unpack(tile, adjoint, 0, 1, scratch.s_adj.data());
+        unpack(tile, adjoint, 1, 3, scratch.v_adj.data());
+        std::fill_n(scratch.c.data(), rows * numContexts() * H, 0.0f);
     }
+    scratch.geometry_adj.reserve(8 * static_cast<size_t>(list.count));
+    kernels.messageBackward(messageInput(block), {adjoint.data(), numAtoms(), work.senderParts}, list, scratch.c.data(),
+                            scratch.v_adj.data(), scratch.geometry_adj.data());
     const bool isLast = block + 1 == static_cast<int>(network.blocks.size());
-    for (int i = begin; i < end; i++) {
-        const EdgeRow row = edgeRow(block, i);
-        const int sender = block == 0 ? elements[i] : i;
-        kernels.messageBackward(input, adjoint, row, sender, i,
-                                block == 0 ? nullptr : &scratch.c_adj[(i - begin) * widthC],
-                                block == 0 ? nullptr : v_adj + (i - begin) * 3 * H, scratch.geometry_adj.data());
-        const int* slot = edges.slot.data() + candidates.first[i];
-        for (int e = 0; e < row.count; e++) {
-            double* sum = &edges.geometry_adj[4 * static_cast<size_t>(slot[e])];
-            for (int k = 0; k < 4; k++)
-                sum[k] = (isLast ? 0.0 : sum[k]) + scratch.geometry_adj[4 * e + k];
-        }
+    auto keep = [&](int candidate, const float* from) {
+        float* sum = &pairs.geometry_adj[4 * static_cast<size_t>(candidate)];
+        for (int k = 0; k < 4; k++)
+            sum[k] = (isLast ? 0.0f : sum[k]) + from[k];
+    };
+    for (int n = 0; n < list.count; n++) {
+        const int candidate = pairs.candidate[tile.firstPair + n];
+        keep(candidate, &scratch.geometry_adj[8 * static_cast<size_t>(n)]);
+        if (list.b[n] >= tile.begin && list.b[n] < tile.end)
+            keep(candidates.mirror[candidate], &scratch.geometry_adj[8 * static_cast<size_t>(n) + 4]);
     }
     if (block > 0)
-        contextBackward(block, begin, end, scratch, s_adj);
+        contextBackward(block, tile, scratch);
 }
 
 /** B5a: add to s_adj what the contexts pass back. */
-void Stages::contextBackward(int block, int begin, int end, Scratch& scratch, float* s_adj) const {
-    const size_t H = network.H;
-    const int rows = end - begin;
+void Stages::contextBackward(int block, const Tile& tile, Scratch& scratch) const {
+    const size_t H = network.H, begin = tile.begin;
+    const int rows = tile.rows();
     if (network.isStudent) {
         for (size_t k = 0; k < rows * H; k++)
-            s_adj[k] += scratch.c_adj[k];
+            scratch.s_adj[k] += scratch.c[k];
         return;
     }
     const PackedLayer *first = &network.blocks[block].context[0], *second = &network.blocks[block].context[1];
     const size_t M = first->numOut;
-    kernels.multiplyMatrix(rows, second->numOut, second->numIn, scratch.c_adj.data(), 3 * H, second->backward.data(),
+    kernels.multiplyMatrix(rows, second->numOut, second->numIn, scratch.c.data(), 3 * H, second->backward.data(),
                            nullptr, false, scratch.hidden.data(), M);
     kernels.scale(rows, first->numOut, &work.blocks[block].contextSlope[begin * M], M, scratch.hidden.data(), M);
     kernels.multiplyMatrix(rows, first->numOut, first->numIn, scratch.hidden.data(), M, first->backward.data(), nullptr,
-                           true, s_adj, H);
+                           true, scratch.s_adj.data(), H);
 }
 
 } // namespace PaiNNPlugin
