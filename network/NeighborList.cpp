@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "NeighborList.h"
+#include "CellGrid.h"
 #include <algorithm>
 #include <cmath>
 
@@ -8,63 +9,6 @@ namespace PaiNNPlugin {
 namespace {
 
 using Vec = std::array<double, 3>;
-using Cell = std::array<int, 3>;
-
-/** Cells are wider than the cutoff by this part of it, so that no rounding of a cell index can separate a pair. */
-const double MARGIN = 1e-6;
-/** Largest cell index; atoms beyond share the outermost cells, which costs time but no pair. */
-const double MAX_CELL = 1 << 30;
-
-/** Puts atoms into cells that are at least one cutoff wide, and says which cells touch. */
-class CellGrid {
-public:
-    CellGrid(const Box* box, double cutoff) : box(box), width(cutoff * (1 + MARGIN)) {
-        if (box == nullptr)
-            return;
-        const auto& [a, b, c] = *box;
-        // Distances between opposite faces: the volume over the area of the face.
-        const double faceBC = norm({b[1] * c[2], -b[0] * c[2], b[0] * c[1] - b[1] * c[0]}),
-                     faceCA = norm({0, a[0] * c[2], a[0] * c[1]});
-        const double volume = a[0] * b[1] * c[2];
-        const Vec height = {volume / faceBC, volume / faceCA, c[2]};
-        for (int k = 0; k < 3; k++)
-            size[k] = static_cast<int>(std::clamp(std::floor(height[k] / width), 1.0, MAX_CELL));
-    }
-    Cell cellOf(const double* x) const {
-        Cell cell;
-        if (box == nullptr) {
-            for (int k = 0; k < 3; k++)
-                cell[k] = static_cast<int>(std::clamp(std::floor(x[k] / width), -MAX_CELL, MAX_CELL));
-            return cell;
-        }
-        const auto& [a, b, c] = *box;
-        Vec part; // coordinates along the box vectors
-        part[2] = x[2] / c[2];
-        part[1] = (x[1] - part[2] * c[1]) / b[1];
-        part[0] = (x[0] - part[1] * b[0] - part[2] * c[0]) / a[0];
-        for (int k = 0; k < 3; k++)
-            cell[k] = std::min(static_cast<int>((part[k] - std::floor(part[k])) * size[k]), size[k] - 1);
-        return cell;
-    }
-    /** The indices along axis k of the cells that touch index n, each once. */
-    std::vector<int> around(int n, int k) const {
-        if (box == nullptr)
-            return {n - 1, n, n + 1};
-        if (size[k] == 1)
-            return {0};
-        if (size[k] == 2)
-            return {0, 1};
-        return {(n + size[k] - 1) % size[k], n, (n + 1) % size[k]};
-    }
-
-private:
-    static double norm(const Vec& x) {
-        return std::sqrt(x[0] * x[0] + x[1] * x[1] + x[2] * x[2]);
-    }
-    const Box* box;
-    double width; // nm
-    Cell size = {0, 0, 0};
-};
 
 struct Pair {
     std::array<int, 2> atoms;
@@ -97,13 +41,6 @@ void measure(const Vec& r, double& d, Vec& u) {
 
 /** All pairs within the cutoff, sorted by their atoms. */
 std::vector<Pair> findPairs(const std::vector<double>& positions, const Box* box, double cutoff) {
-    const CellGrid grid(box, cutoff);
-    const int numAtoms = static_cast<int>(positions.size() / 3);
-    std::vector<std::pair<Cell, int>> sorted; // the atoms by cell
-    for (int i = 0; i < numAtoms; i++)
-        sorted.push_back({grid.cellOf(&positions[3 * i]), i});
-    std::sort(sorted.begin(), sorted.end());
-
     std::vector<Pair> pairs;
     CoincidentAtoms coincident(-1, -1);
     auto visit = [&](int i, int j) {
@@ -116,21 +53,11 @@ std::vector<Pair> findPairs(const std::vector<double>& positions, const Box* box
         if (pair.d < cutoff)
             pairs.push_back(pair);
     };
-    for (auto begin = sorted.begin(); begin != sorted.end();) {
-        const Cell cell = begin->first;
-        const auto end = std::find_if(begin, sorted.end(), [&](const auto& entry) { return entry.first != cell; });
-        for (int x : grid.around(cell[0], 0))
-            for (int y : grid.around(cell[1], 1))
-                for (int z : grid.around(cell[2], 2)) {
-                    const Cell other = {x, y, z};
-                    auto found = std::lower_bound(sorted.begin(), sorted.end(), std::pair<Cell, int>(other, -1));
-                    for (; found != sorted.end() && found->first == other; ++found)
-                        for (auto atom = begin; atom != end; ++atom)
-                            if (atom->second < found->second)
-                                visit(atom->second, found->second);
-                }
-        begin = end;
-    }
+    CellGrid(positions, box, cutoff).forCells([&](const std::vector<int>& inside, const std::vector<int>& near) {
+        for (int i : inside)
+            for (auto j = std::upper_bound(near.begin(), near.end(), i); j != near.end(); ++j)
+                visit(i, *j);
+    });
     if (coincident.atom1 >= 0)
         throw coincident;
     std::sort(pairs.begin(), pairs.end(), [](const Pair& a, const Pair& b) { return a.atoms < b.atoms; });

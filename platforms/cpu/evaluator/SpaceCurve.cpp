@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "SpaceCurve.h"
+#include "CellGrid.h"
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -37,11 +38,7 @@ uint64_t placeOnCurve(std::array<uint32_t, 3> X) {
 
 /** Coordinates in the box, along its vectors but of the lengths of its diagonal. */
 std::array<double, 3> wrap(const double* x, const Box& box) {
-    const auto& [a, b, c] = box;
-    std::array<double, 3> part;
-    part[2] = x[2] / c[2];
-    part[1] = (x[1] - part[2] * c[1]) / b[1];
-    part[0] = (x[0] - part[1] * b[0] - part[2] * c[0]) / a[0];
+    std::array<double, 3> part = findBoxCoordinates(x, box);
     for (int k = 0; k < 3; k++)
         part[k] = (part[k] - std::floor(part[k])) * box[k][k];
     return part;
