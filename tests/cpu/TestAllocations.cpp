@@ -13,6 +13,8 @@
 namespace {
 
 thread_local long allocationsLeft = -1; // of this thread, before one fails; negative: none fails
+thread_local bool isMain = false;       // the thread of the tests
+std::atomic<long> numByOthers{0};       // allocations of all other threads
 std::atomic<long> numLive{0};           // allocations of all threads that have not been freed
 
 void* allocate(size_t size, size_t alignment) {
@@ -22,6 +24,8 @@ void* allocate(size_t size, size_t alignment) {
     if (result == nullptr)
         throw std::bad_alloc();
     numLive++;
+    if (!isMain)
+        numByOthers++;
     return result;
 }
 
@@ -112,6 +116,51 @@ TEST_P(AllocationsTest, makingAnEvaluator) {
         evaluator.evaluate(positions, nullptr, {1, 1}, energies, &forces);
     };
     EXPECT_GT(failEverywhere(cycle, NOTHING_IS_LEFT), 20);
+}
+
+// The arrays of an evaluation grow when there are more neighbours, or more subsystems, than before.
+TEST_P(AllocationsTest, evaluatorsGoOn) {
+    const auto network = FastNetwork::create(makeParameters());
+    const std::vector<Atoms> molecules = {liquid(60, 0.4, 2), randomMolecule(9, 4, 1), liquid(50, 0.25, 3)};
+    const Result expected = Batch(network, molecules, 2).evaluate();
+    for (long n = 0, fired = 1; fired; n++) {
+        Batch batch(network, molecules, 2);
+        batch.active[2] = 0;
+        for (double& x : batch.positions)
+            x *= 2;
+        batch.evaluate();
+        for (double& x : batch.positions)
+            x *= 0.5;
+        batch.active[2] = 1;
+        Result result;
+        result.forces.reserve(batch.positions.size());
+        allocationsLeft = n;
+        try {
+            batch.evaluator->evaluate(batch.positions, nullptr, batch.active, result.energies, &result.forces);
+        }
+        catch (const std::bad_alloc&) {
+        }
+        fired = allocationsLeft < 0;
+        allocationsLeft = -1;
+        ASSERT_TRUE(batch.evaluate() == expected) << "after allocation " << n << " failed";
+    }
+}
+
+// An exception in a thread of a pool would end the program.
+TEST_P(AllocationsTest, threadsNeedNoMemory) {
+    isMain = true;
+    const auto network = FastNetwork::create(makeParameters());
+    Batch batch(network, {liquid(300, 0.4, 2), randomMolecule(9, 4, 1), randomMolecule(35, 4, 1)}, 3);
+    batch.evaluate(); // and the threads have started
+    const long before = numByOthers;
+    for (double scale : {0.8, 0.8, 0.9}) { // more and more pairs
+        for (double& x : batch.positions)
+            x *= scale;
+        batch.evaluate();
+    }
+    batch.active[0] = 0;
+    batch.evaluate();
+    EXPECT_EQ(numByOthers, before);
 }
 
 TEST_P(AllocationsTest, throughTheForce) {

@@ -52,6 +52,7 @@ TEST_P(StageTest, agreesWithExactStage) {
     Workspace work;
     work.resize(*network, N);
     Scratch scratch(*network);
+    scratch.reserve(candidates.neighbor.size());
     Tile tile = {0, N, 0, 0};
     const Stages stages(*network, getKernels(GetParam().level), work, atoms.elements, candidates, pairs);
 
@@ -71,6 +72,13 @@ TEST_P(StageTest, agreesWithExactStage) {
         EXPECT_EQ(pairs.cell[n], cell);
         EXPECT_EQ(pairs.t[n], static_cast<float>(t));
         EXPECT_EQ(candidates.neighbor[pairs.candidate[n]], both[1]);
+        int edge = list.first[both[0]]; // a <- b
+        while (list.neighbor[edge] != both[1])
+            edge++;
+        double factor, slope;
+        evaluateDirectionFactor(network->isStudent, list.d[p], factor, slope);
+        for (int x = 0; x < 3; x++)
+            EXPECT_EQ(pairs.towards[3 * n + x], static_cast<float>(factor * list.u[3 * edge + x]));
     }
 
     Features features, adjoint;

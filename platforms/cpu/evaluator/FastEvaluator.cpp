@@ -52,16 +52,22 @@ struct FastEvaluator::State {
     StageTimes* times;
     Stages stages;
     TilePlan tiles;
-    std::vector<std::unique_ptr<Scratch>> scratch;
+    std::vector<std::unique_ptr<Scratch>> scratch; ///< [threads]
+    bool isPlanned = false;                        ///< for the list of candidates as it is
 };
 
-/** Set what depends on the list of candidates. */
+/** Set what depends on the list of candidates, so that threads need no memory: they could not say that there is none.
+ */
 void FastEvaluator::State::plan(const std::vector<char>& active) {
+    isPlanned = false;
     tiles = planTiles(starts, active, candidates, threads.getNumThreads());
     pairs.resize(tiles.numPairs, candidates.neighbor.size());
     work.resize(*network, static_cast<int>(elements.size()));
     while (static_cast<int>(scratch.size()) < tiles.numThreads())
         scratch.push_back(std::make_unique<Scratch>(*network));
+    for (int thread = 0; thread < tiles.numThreads(); thread++)
+        scratch[thread]->reserve(tiles.mostPairs);
+    isPlanned = true;
 }
 
 /** Bring elements and positions into the order of the candidates. */
@@ -178,7 +184,7 @@ void FastEvaluator::evaluate(const std::vector<double>& positions, const Box* bo
     State& s = *state;
     const size_t numAtoms = s.elements.size();
     timed(s.times == nullptr ? nullptr : &s.times->list, [&] {
-        if (s.candidates.update(positions, box, active))
+        if (s.candidates.update(positions, box, active) || !s.isPlanned)
             s.plan(active);
         s.sortAtoms(positions);
     });

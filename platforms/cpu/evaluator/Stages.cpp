@@ -49,6 +49,12 @@ Scratch::Scratch(const FastNetwork& network)
     }
 }
 
+void Scratch::reserve(size_t numPairs) {
+    geometry_adj.reserve(8 * numPairs);
+    measured.reserve(numPairs);
+    order.reserve(numPairs);
+}
+
 /** Copy rows [parts][H] of a tile into parts of all atoms' chunks of channels. */
 void Stages::pack(const Tile& tile, const float* from, int parts, AlignedArray& to, int firstPart) const {
     const size_t H = network.H, stride = work.senderParts;
@@ -247,7 +253,6 @@ void Stages::messageBackward(int block, const Tile& tile, Scratch& scratch) cons
         unpack(tile, adjoint, 1, 3, scratch.v_adj.data());
         std::fill_n(scratch.c.data(), rows * numContexts() * H, 0.0f);
     }
-    scratch.geometry_adj.reserve(8 * static_cast<size_t>(list.count));
     kernels.messageBackward(messageInput(block), {adjoint.data(), numAtoms(), work.senderParts}, list, scratch.c.data(),
                             scratch.v_adj.data(), scratch.geometry_adj.data());
     const bool isLast = block + 1 == static_cast<int>(network.blocks.size());

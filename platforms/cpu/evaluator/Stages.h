@@ -43,6 +43,8 @@ struct Pairs {
 /** What one thread needs for one tile of atoms. */
 struct Scratch {
     Scratch(const FastNetwork& network);
+    /** Have room for the pairs of any tile. */
+    void reserve(size_t numPairs);
     AlignedArray s, v, input, pqr; ///< [TILE][H], [TILE][3][H], [TILE][2 H], [TILE][3 H]
     AlignedArray s_adj, v_adj;     ///< [TILE][H], [TILE][3][H]
     AlignedArray hidden;           ///< [TILE][widest hidden layer]

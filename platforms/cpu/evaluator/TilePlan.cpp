@@ -75,7 +75,9 @@ TilePlan Planner::finish() {
             inside += candidates.neighbor[k] >= tile.begin && candidates.neighbor[k] < tile.end;
         const int outside = candidates.first[tile.end] - candidates.first[tile.begin] - inside;
         plan.tiles.push_back(tile);
-        plan.numPairs += outside + inside / 2;
+        const size_t room = outside + inside / 2;
+        plan.numPairs += room;
+        plan.mostPairs = std::max(plan.mostPairs, room);
         cost.push_back(cost.back() + outside + PAIR_COST * inside / 2 + ATOM_COST * tile.rows());
     }
     const int used = std::max(1, std::min(numThreads, static_cast<int>(plan.tiles.size())));

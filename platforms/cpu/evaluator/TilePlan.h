@@ -23,6 +23,7 @@ struct TilePlan {
     std::vector<Tile> tiles;
     std::vector<int> first; ///< [threads + 1] the tiles of each thread
     size_t numPairs = 0;    ///< room for the pairs of all tiles
+    size_t mostPairs = 0;   ///< room for the pairs of any one tile
     int numThreads() const {
         return static_cast<int>(first.size()) - 1;
     }
