@@ -24,13 +24,18 @@ inline Vec exponential(Vec x) {
     return p * reinterpret_cast<const Vec&>(exponent);
 }
 
+/**
+ * Below -80, where it is less than 2e-35, sigma is 0: multiplied by a y of any size the rest would not be. So -inf,
+ * a feature too large for single precision, becomes NaN, and no later stage can lose that or +inf; SiLU(-inf) = 0
+ * would.
+ */
 void activate(int rows, int width, float* x, size_t strideX, float* slope, size_t strideSlope) {
     for (int r = 0; r < rows; r++)
         for (int k = 0; k < width; k += LANES) {
             const Vec y = load(x + r * strideX + k);
             const Vec top = y > 80.0f ? Vec{} + 80.0f : y;
             const Vec clamped = top < -80.0f ? Vec{} - 80.0f : top;
-            const Vec sigma = 1.0f / (1.0f + exponential(-clamped));
+            const Vec sigma = y < -80.0f ? Vec{} : 1.0f / (1.0f + exponential(-clamped));
             store(x + r * strideX + k, y * sigma);
             store(slope + r * strideSlope + k, sigma * (1.0f + y * (1.0f - sigma)));
         }

@@ -4,6 +4,7 @@
 
 #include "Evaluator.h"
 #include "FastNetworkTable.h"
+#include <limits>
 #include <memory>
 
 namespace PaiNNPlugin {
@@ -30,9 +31,13 @@ public:
                   std::vector<double>& atomEnergies, std::vector<double>* forces) override {
         fast.evaluate(positions, box, active, atomEnergies, forces);
     }
-    /** The network squares its features, and squares of larger ones do not fit into single precision. */
+    /**
+     * All that single precision can hold. A feature, a square of one or an adjoint beyond it is infinite, and no later
+     * stage makes a finite number of that (see activate()), so what is finite is as exact as anything else. No lower
+     * limit would do: an energy may be small while features have overflowed.
+     */
     double getLargestValue() const override {
-        return 1e18;
+        return std::numeric_limits<float>::max();
     }
 
 private:
