@@ -60,7 +60,8 @@ inline Result evaluateExactly(std::shared_ptr<const NetworkParameters> parameter
 class Agreement {
 public:
     explicit Agreement(const std::string& what) : what(what) {}
-    void add(const Result& exact, const Result& fast) {
+    /** @param scale   kJ/mol/nm, what errors of forces are divided by; 0: the RMS of the forces themselves */
+    void add(const Result& exact, const Result& fast, double scale = 0) {
         const Difference d = difference(exact.forces, fast.forces);
         ASSERT_TRUE(d.finite && fast.forces.size() == exact.forces.size()) << what;
         const size_t numAtoms = exact.energies.size();
@@ -74,7 +75,7 @@ public:
             return;
         }
         for (size_t k = 0; k < exact.forces.size(); k++)
-            forces.push_back(std::fabs(fast.forces[k] - exact.forces[k]) / d.rms);
+            forces.push_back(std::fabs(fast.forces[k] - exact.forces[k]) / (scale == 0 ? d.rms : scale));
     }
     /** The figures, once all systems have been added. */
     void check() {
@@ -91,6 +92,24 @@ private:
     double energy = 0;          // the largest error, kJ/mol an atom
     std::vector<double> forces; // errors of all components over the RMS of their system
 };
+
+/**
+ * The RMS of the forces on two atoms at their distance, at 0.9 and at 1.1 of it. The two have one force, which is 0
+ * where repulsion ends, and its error is not: of 1,000 random pairs 4 to 14 have an error above 3e-5 of the force
+ * itself, whatever the order in which an evaluator adds. Three atoms have three forces, and of 666 random ones none
+ * has.
+ */
+inline double forceScaleOfPair(std::shared_ptr<const NetworkParameters> parameters, const Atoms& pair, const Box* box) {
+    double squares = 0;
+    for (double stretch : {0.9, 1.0, 1.1}) {
+        Atoms atoms = pair;
+        for (int k = 0; k < 3; k++)
+            atoms.positions[3 + k] = pair.positions[k] + stretch * (pair.positions[3 + k] - pair.positions[k]);
+        for (double f : evaluateExactly(parameters, atoms, box).forces)
+            squares += f * f / 18;
+    }
+    return std::sqrt(squares);
+}
 
 /** Atoms on a jittered lattice with this spacing, nm. */
 inline Atoms liquid(int numAtoms, double spacing, uint64_t seed) {
