@@ -58,9 +58,9 @@ void Planner::cut(int begin, int end) {
             fits = fits && border[part + 1] - border[part] <= TILE;
         if (!fits && parts < size)
             continue;
-        for (int part = 0; part < parts; part++)
-            if (border[part] < border[part + 1])
-                addTile(border[part], border[part + 1]);
+        for (int part = 0; part < parts; part++) // one may have too many atoms yet, if others have most of the work
+            for (int first = border[part]; first < border[part + 1]; first += TILE)
+                addTile(first, std::min(first + TILE, border[part + 1]));
         return;
     }
 }
