@@ -66,7 +66,7 @@ test-long: build $(VENV)/.test $(VENV)/.opencl
 # Leaks.* and FailedCreations.* measure memory, which a sanitizer holds back; opensNoFile takes away the file descriptors
 # that it needs. ThreadSanitizer runs what has threads: everything that goes through the pool of an evaluator, and many
 # Contexts at once. It reports no race here; what it may not see, and what it would have to be told, is in tests/tsan.supp.
-THREADED := Threads|sameInputSameBits|threadsChangeNoBit|companionsChangeNoBit|publishedSize|namesAtoms|makingAnEvaluator
+THREADED := Threads|sameInputSameBits|threadsChangeNoBit|companionsChangeNoBit|publishedSize|namesAtoms|makingAnEvaluator|evaluatorsGoOn|threadsNeedNoMemory
 test-sanitizers: $(VENV)/.build
 	PATH="$(BIN):$$PATH" cmake --preset asan
 	PATH="$(BIN):$$PATH" cmake --build build-asan --parallel $(JOBS)
