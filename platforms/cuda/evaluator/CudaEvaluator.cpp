@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: MIT
+#include "CudaEvaluator.h"
+#include <algorithm>
+
+namespace PaiNNPlugin {
+
+namespace {
+
+// As the kernels have them.
+const int EDGE_THREADS = 256, MESSAGE_WARPS = 16, NODE_WARPS = 8, FINISH_THREADS = 128;
+/** Rows of edges of larger subsystems begin with room for so many, and grow when they are nearly full. */
+const int FIRST_CAPACITY = 128;
+/** From so many atoms on a message block keeps its part of the filter table in shared memory. */
+const int ATOMS_FOR_SHARED_TABLE = 256;
+/** From so many atoms for each multiprocessor on, node blocks work on many atoms. */
+const int ATOMS_FOR_MANY_COLUMNS = 16;
+
+int divideUp(int n, int by) {
+    return (n + by - 1) / by;
+}
+
+} // namespace
+
+struct CudaEvaluator::State {
+    State(std::shared_ptr<const CudaNetwork> network, const std::vector<int>& subsystems, bool periodic, Device& device,
+          const ContextArrays& context);
+    ~State() {
+        device.releaseMapped(report);
+    }
+    Device::Address allocate(size_t bytes) {
+        return memory.emplace_back(device, bytes).get();
+    }
+    void allocateFeatures();
+    void allocateEdges(int capacity);
+    void prepare();
+    Launch makeLaunch(const char* kernel, int gridX, int gridY, int threads, size_t sharedBytes, int argument) const;
+    void addMessage(std::vector<Launch>& list, bool backward, int l) const;
+    void addNode(std::vector<Launch>& list, const char* few, const char* many, int l) const;
+    std::vector<Launch> listLaunches(bool withForces) const;
+    template <class T> void upload(Device::Address to, const std::vector<T>& values, Device::Stream stream) {
+        device.upload(to, values.data(), values.size() * sizeof(T), stream);
+    }
+
+    std::shared_ptr<const CudaNetwork> network;
+    Device& device;
+    int realBytes;
+    Arrays arrays;
+    std::vector<int> elements, starts;
+    std::vector<DeviceMemory> memory;
+    DeviceMemory edges;
+    Report* report = nullptr; ///< what showReport() writes
+    std::unique_ptr<LaunchList> lists[2]; ///< without and with forces
+};
+
+CudaEvaluator::State::State(std::shared_ptr<const CudaNetwork> network, const std::vector<int>& subsystems, bool periodic,
+                            Device& device, const ContextArrays& context)
+    : network(network), device(device), realBytes(network->precision == CudaPrecision::Double ? 8 : 4),
+      arrays(network->arrays) {
+    const int N = static_cast<int>(subsystems.size());
+    int largest = 0;
+    for (int i = 0; i < N; i++)
+        if (i == 0 || subsystems[i] != subsystems[i - 1])
+            starts.push_back(i);
+    starts.push_back(N);
+    const int S = static_cast<int>(starts.size()) - 1;
+    for (int s = 0; s < S; s++)
+        largest = std::max(largest, starts[s + 1] - starts[s]);
+    arrays.posq = context.posq;
+    arrays.posqCorrection = context.posqCorrection;
+    arrays.forces = context.forces;
+    arrays.paddedSlots = context.paddedSlots;
+    arrays.numAtoms = N;
+    arrays.numSubsystems = S;
+    arrays.periodic = periodic;
+    arrays.slots = allocate(N * sizeof(int));
+    arrays.elements = allocate(N * sizeof(int));
+    arrays.subsystemOf = allocate(N * sizeof(int));
+    arrays.starts = allocate((S + 1) * sizeof(int));
+    arrays.box = allocate(9 * sizeof(double));
+    arrays.scales = allocate(S * sizeof(Scale));
+    arrays.report = allocate(sizeof(Report));
+    report = static_cast<Report*>(device.allocateMapped(sizeof(Report)));
+    arrays.hostReport = reinterpret_cast<uint64_t>(report);
+    upload(arrays.subsystemOf, subsystems, nullptr);
+    upload(arrays.starts, starts, nullptr);
+    allocateFeatures();
+    allocateEdges(std::min(std::max(largest - 1, 1), std::max(FIRST_CAPACITY, 0)));
+    device.synchronize(nullptr);
+}
+
+void CudaEvaluator::State::allocateFeatures() {
+    const Shape& shape = network->shape;
+    const size_t N = arrays.numAtoms, values = N * shape.H * realBytes, L = shape.L;
+    arrays.before = allocate((L - 1) * 4 * values);
+    arrays.after = allocate(L * 4 * values);
+    arrays.updateSlope = allocate(L * values);
+    arrays.gates = allocate(L * 2 * values);
+    for (Device::Address& adjoint : arrays.adjoint)
+        adjoint = allocate(4 * values);
+    if (!shape.isStudent) {
+        arrays.context = allocate((L - 1) * 4 * values);
+        arrays.contextSlope = allocate((L - 1) * values);
+        arrays.contextAdjoint = allocate(4 * values);
+    }
+    arrays.edgeCount = allocate(N * sizeof(int));
+    arrays.atomEnergies = allocate(N * sizeof(double));
+    arrays.subsystemEnergies = allocate(arrays.numSubsystems * sizeof(double));
+    arrays.sliceForces = allocate(3 * values / SLICE);
+}
+
+void CudaEvaluator::State::allocateEdges(int capacity) {
+    const size_t edgeBytes = 6 * realBytes + 2 * sizeof(int); // struct Edge
+    edges = DeviceMemory();
+    edges = DeviceMemory(device, arrays.numAtoms * capacity * edgeBytes);
+    arrays.edges = edges.get();
+    arrays.capacity = capacity;
+    lists[0] = lists[1] = nullptr;
+}
+
+Launch CudaEvaluator::State::makeLaunch(const char* kernel, int gridX, int gridY, int threads, size_t sharedBytes,
+                                        int argument) const {
+    Launch launch;
+    launch.kernel = kernel;
+    launch.gridX = gridX;
+    launch.gridY = gridY;
+    launch.threads = threads;
+    launch.sharedBytes = sharedBytes;
+    launch.arrays = arrays;
+    launch.argument = argument;
+    return launch;
+}
+
+void CudaEvaluator::State::addMessage(std::vector<Launch>& list, bool backward, int l) const {
+    const DeviceLimits& limits = device.getLimits();
+    const int slices = network->shape.H / SLICE, atomBlocks = divideUp(arrays.numAtoms, MESSAGE_WARPS);
+    const size_t tableBytes = static_cast<size_t>(network->numCells) * TABLE_QUADS * SLICE * 4 * realBytes;
+    const bool shared = arrays.numAtoms >= ATOMS_FOR_SHARED_TABLE && tableBytes <= limits.sharedBytes;
+    const int resident = 2 * limits.multiprocessors; // blocks
+    const int groups = shared ? std::min(atomBlocks, std::max(1, resident / slices)) : std::min(atomBlocks, 65535);
+    const char* names[2][2] = {{"messageUnshared", "message"}, {"messageBackUnshared", "messageBack"}};
+    list.push_back(makeLaunch(names[backward][shared], slices, groups, 32 * MESSAGE_WARPS, shared ? tableBytes : 0, l));
+}
+
+void CudaEvaluator::State::addNode(std::vector<Launch>& list, const char* few, const char* many, int l) const {
+    const DeviceLimits& limits = device.getLimits();
+    const bool isMany = arrays.numAtoms > ATOMS_FOR_MANY_COLUMNS * limits.multiprocessors;
+    const int columns = isMany ? CudaNetwork::manyColumns(network->shape, network->precision, limits) : 8;
+    list.push_back(makeLaunch(isMany ? many : few, divideUp(arrays.numAtoms, columns), 1, 32 * NODE_WARPS,
+                              static_cast<size_t>(nodeMemory(network->shape, columns).size) * realBytes, l));
+}
+
+/** The network as a list of stages, forward, then backward. */
+std::vector<Launch> CudaEvaluator::State::listLaunches(bool withForces) const {
+    const int N = arrays.numAtoms, L = network->shape.L;
+    std::vector<Launch> list;
+    list.push_back(makeLaunch("findEdges", divideUp(N, EDGE_THREADS / 32), 1, EDGE_THREADS, 0, 0));
+    for (int l = 0; l < L; l++) {
+        addMessage(list, false, l);
+        if (l + 1 < L)
+            addNode(list, "nodeFew", "nodeMany", l);
+    }
+    addNode(list, "nodeTurnFew", "nodeTurnMany", 0);
+    for (int l = L - 1; withForces && l >= 0; l--) {
+        addMessage(list, true, l);
+        if (l > 0)
+            addNode(list, "nodeBackFew", "nodeBackMany", l);
+    }
+    list.push_back(makeLaunch("finish", std::max(divideUp(N, FINISH_THREADS), arrays.numSubsystems), 2, FINISH_THREADS,
+                              FINISH_THREADS * sizeof(double), 0));
+    list.push_back(makeLaunch("showReport", 1, 1, 1, 0, 0));
+    for (Launch& launch : list)
+        launch.arrays.hasForces = withForces;
+    return list;
+}
+
+CudaEvaluator::CudaEvaluator(std::shared_ptr<const CudaNetwork> network, const std::vector<int>& elements,
+                             const std::vector<int>& subsystems, bool periodic, Device& device,
+                             const ContextArrays& context)
+    : state(std::make_unique<State>(network, subsystems, periodic, device, context)) {
+    const int S = state->arrays.numSubsystems;
+    setElements(elements, nullptr);
+    setScales(std::vector<double>(S, 1.0), std::vector<char>(S, 1), nullptr);
+    device.synchronize(nullptr);
+}
+
+CudaEvaluator::~CudaEvaluator() = default;
+
+void CudaEvaluator::setElements(const std::vector<int>& elements, Device::Stream stream) {
+    state->elements = elements;
+    state->upload(state->arrays.elements, elements, stream);
+}
+
+void CudaEvaluator::setSlots(const std::vector<int>& slots, Device::Stream stream) {
+    state->upload(state->arrays.slots, slots, stream);
+}
+
+void CudaEvaluator::setScales(const std::vector<double>& scales, const std::vector<char>& wanted,
+                              Device::Stream stream) {
+    std::vector<Scale> values;
+    for (size_t s = 0; s < scales.size(); s++)
+        values.push_back({scales[s], scales[s] != 0 || wanted[s], 0});
+    state->upload(state->arrays.scales, values, stream);
+}
+
+void CudaEvaluator::setBox(const double box[3][3], Device::Stream stream) {
+    state->device.upload(state->arrays.box, box, 9 * sizeof(double), stream);
+}
+
+void CudaEvaluator::launch(bool withForces, Device::Stream stream) {
+    State& s = *state;
+    // Rows that are too short cost time, not edges: they grow before that happens, when the host comes by.
+    const int most = s.report->mostEdges;
+    if (most > 0.8 * s.arrays.capacity && s.arrays.capacity < s.arrays.numAtoms - 1)
+        s.allocateEdges(std::min(s.arrays.numAtoms - 1, most + most / 2));
+    std::unique_ptr<LaunchList>& list = s.lists[withForces];
+    if (list == nullptr)
+        list = s.device.prepare(s.listLaunches(withForces));
+    s.device.run(*list, stream);
+}
+
+void CudaEvaluator::getSubsystemEnergies(std::vector<double>& energies, Device::Stream stream) {
+    State& s = *state;
+    energies.resize(s.arrays.numSubsystems);
+    s.device.download(energies.data(), s.arrays.subsystemEnergies, energies.size() * sizeof(double), stream);
+    for (size_t k = 0; k < energies.size(); k++)
+        for (int i = s.starts[k]; i < s.starts[k + 1]; i++)
+            energies[k] += s.network->parameters->atomReferences[s.elements[i]];
+}
+
+void CudaEvaluator::getAtomEnergies(std::vector<double>& energies, Device::Stream stream) {
+    State& s = *state;
+    energies.resize(s.arrays.numAtoms);
+    s.device.download(energies.data(), s.arrays.atomEnergies, energies.size() * sizeof(double), stream);
+    for (size_t i = 0; i < energies.size(); i++)
+        energies[i] += s.network->parameters->atomReferences[s.elements[i]];
+}
+
+Device::Address CudaEvaluator::getDeviceEnergies() const {
+    return state->arrays.subsystemEnergies;
+}
+
+DeviceStatus CudaEvaluator::getStatus() const {
+    DeviceStatus status;
+    status.problem = state->report->problem;
+    status.atom1 = state->report->atom1;
+    status.atom2 = state->report->atom2;
+    return status;
+}
+
+void CudaEvaluator::resetStatus() {
+    const Report empty = {};
+    const Report before = *state->report;
+    Report kept = empty;
+    kept.mostEdges = before.mostEdges;
+    kept.mostCandidates = before.mostCandidates;
+    state->device.upload(state->arrays.report, &kept, sizeof(kept), nullptr);
+    state->device.synchronize(nullptr);
+    *state->report = kept;
+}
+
+} // namespace PaiNNPlugin
