@@ -7,9 +7,12 @@ namespace PaiNNPlugin {
 namespace {
 
 // As the kernels have them.
-const int EDGE_THREADS = 256, MESSAGE_WARPS = 16, NODE_WARPS = 8, FINISH_THREADS = 128;
-/** Rows of edges of larger subsystems begin with room for so many, and grow when they are nearly full. */
-const int FIRST_CAPACITY = 128;
+const int EDGE_THREADS = 256, CELL_THREADS = 1024, CANDIDATE_THREADS = 128, MESSAGE_WARPS = 16, NODE_WARPS = 8,
+          FINISH_THREADS = 128;
+/** Rows of edges and candidates of larger subsystems begin with so much room, and grow when they are nearly full. */
+const int FIRST_CAPACITY = 128, FIRST_CANDIDATES = 256;
+/** Larger subsystems than this keep a list of candidates for edges. */
+const int ATOMS_FOR_CANDIDATES = 1500;
 /** From so many atoms on a message block keeps its part of the filter table in shared memory. */
 const int ATOMS_FOR_SHARED_TABLE = 256;
 /** From so many atoms for each multiprocessor on, node blocks work on many atoms. */
@@ -32,6 +35,10 @@ struct CudaEvaluator::State {
     }
     void allocateFeatures();
     void allocateEdges(int capacity);
+    void allocateCells();
+    void allocateCandidates(int capacity);
+    void requestCandidates(Device::Stream stream);
+    void growRows(Device::Stream stream);
     void prepare();
     Launch makeLaunch(const char* kernel, int gridX, int gridY, int threads, size_t sharedBytes, int argument) const;
     void addMessage(std::vector<Launch>& list, bool backward, int l) const;
@@ -47,13 +54,13 @@ struct CudaEvaluator::State {
     Arrays arrays;
     std::vector<int> elements, starts;
     std::vector<DeviceMemory> memory;
-    DeviceMemory edges;
-    Report* report = nullptr; ///< what showReport() writes
+    DeviceMemory edges, candidates;
+    Report* report = nullptr;             ///< what showReport() writes
     std::unique_ptr<LaunchList> lists[2]; ///< without and with forces
 };
 
-CudaEvaluator::State::State(std::shared_ptr<const CudaNetwork> network, const std::vector<int>& subsystems, bool periodic,
-                            Device& device, const ContextArrays& context)
+CudaEvaluator::State::State(std::shared_ptr<const CudaNetwork> network, const std::vector<int>& subsystems,
+                            bool periodic, Device& device, const ContextArrays& context)
     : network(network), device(device), realBytes(network->precision == CudaPrecision::Double ? 8 : 4),
       arrays(network->arrays) {
     const int N = static_cast<int>(subsystems.size());
@@ -84,7 +91,12 @@ CudaEvaluator::State::State(std::shared_ptr<const CudaNetwork> network, const st
     upload(arrays.subsystemOf, subsystems, nullptr);
     upload(arrays.starts, starts, nullptr);
     allocateFeatures();
-    allocateEdges(std::min(std::max(largest - 1, 1), std::max(FIRST_CAPACITY, 0)));
+    allocateEdges(std::clamp(largest - 1, 1, FIRST_CAPACITY));
+    if (largest > ATOMS_FOR_CANDIDATES) {
+        allocateCells();
+        allocateCandidates(FIRST_CANDIDATES);
+        requestCandidates(nullptr);
+    }
     device.synchronize(nullptr);
 }
 
@@ -109,12 +121,59 @@ void CudaEvaluator::State::allocateFeatures() {
 }
 
 void CudaEvaluator::State::allocateEdges(int capacity) {
-    const size_t edgeBytes = 6 * realBytes + 2 * sizeof(int); // struct Edge
+    const size_t edgeBytes = (6 * realBytes + 2 * sizeof(int) + 15) / 16 * 16; // struct Edge
     edges = DeviceMemory();
     edges = DeviceMemory(device, arrays.numAtoms * capacity * edgeBytes);
     arrays.edges = edges.get();
     arrays.capacity = capacity;
     lists[0] = lists[1] = nullptr;
+}
+
+void CudaEvaluator::State::allocateCells() {
+    const size_t N = arrays.numAtoms, wideBytes = network->precision == CudaPrecision::Single ? 4 : 8;
+    arrays.hasCandidates = 1;
+    arrays.maxCells = std::max(4096, 2 * arrays.numAtoms);
+    arrays.rebuild = allocate(sizeof(int));
+    arrays.reference = allocate(3 * N * wideBytes);
+    arrays.candidateCount = allocate(N * sizeof(int));
+    arrays.cellGrid = allocate(4 * sizeof(int) + 6 * wideBytes);
+    arrays.cellOf = allocate(N * sizeof(int));
+    arrays.cellStart = allocate((arrays.maxCells + 1) * sizeof(int));
+    arrays.cellFill = allocate(arrays.maxCells * sizeof(int));
+    arrays.cellAtoms = allocate(N * sizeof(int));
+}
+
+void CudaEvaluator::State::allocateCandidates(int capacity) {
+    candidates = DeviceMemory();
+    candidates = DeviceMemory(device, arrays.numAtoms * capacity * sizeof(int));
+    arrays.candidates = candidates.get();
+    arrays.candidateCapacity = capacity;
+    lists[0] = lists[1] = nullptr;
+}
+
+/** Have the list of candidates made in the next evaluation. */
+void CudaEvaluator::State::requestCandidates(Device::Stream stream) {
+    const int yes = 1;
+    if (arrays.hasCandidates)
+        device.upload(arrays.rebuild, &yes, sizeof(yes), stream);
+}
+
+/** Rows that are too short cost time, not edges: they grow before that happens, when the host comes by. */
+void CudaEvaluator::State::growRows(Device::Stream stream) {
+    const int limit = std::max(arrays.numAtoms - 1, 1);
+    auto isShort = [&](int most, int capacity) { return most > 0.8 * capacity && capacity < limit; };
+    const int edges = report->mostEdges, found = report->mostCandidates;
+    if (isShort(edges, arrays.capacity))
+        allocateEdges(std::min(limit, edges + edges / 2));
+    if (arrays.hasCandidates && isShort(found, arrays.candidateCapacity)) {
+        // What findCandidates() sorts must fit into shared memory.
+        const int most = static_cast<int>(device.getLimits().sharedBytes / (CANDIDATE_THREADS / 32 * sizeof(int)));
+        const int wanted = std::min({limit, found + found / 2, most});
+        if (wanted > arrays.candidateCapacity) {
+            allocateCandidates(wanted);
+            requestCandidates(stream);
+        }
+    }
 }
 
 Launch CudaEvaluator::State::makeLaunch(const char* kernel, int gridX, int gridY, int threads, size_t sharedBytes,
@@ -153,6 +212,12 @@ void CudaEvaluator::State::addNode(std::vector<Launch>& list, const char* few, c
 std::vector<Launch> CudaEvaluator::State::listLaunches(bool withForces) const {
     const int N = arrays.numAtoms, L = network->shape.L;
     std::vector<Launch> list;
+    if (arrays.hasCandidates) {
+        list.push_back(makeLaunch("checkMoves", divideUp(N, EDGE_THREADS), 1, EDGE_THREADS, 0, 0));
+        list.push_back(makeLaunch("fillCells", 1, 1, CELL_THREADS, 2 * CELL_THREADS * sizeof(double), 0));
+        list.push_back(makeLaunch("findCandidates", divideUp(N, CANDIDATE_THREADS / 32), 1, CANDIDATE_THREADS,
+                                  CANDIDATE_THREADS / 32 * arrays.candidateCapacity * sizeof(int), 0));
+    }
     list.push_back(makeLaunch("findEdges", divideUp(N, EDGE_THREADS / 32), 1, EDGE_THREADS, 0, 0));
     for (int l = 0; l < L; l++) {
         addMessage(list, false, l);
@@ -204,14 +269,12 @@ void CudaEvaluator::setScales(const std::vector<double>& scales, const std::vect
 
 void CudaEvaluator::setBox(const double box[3][3], Device::Stream stream) {
     state->device.upload(state->arrays.box, box, 9 * sizeof(double), stream);
+    state->requestCandidates(stream);
 }
 
 void CudaEvaluator::launch(bool withForces, Device::Stream stream) {
     State& s = *state;
-    // Rows that are too short cost time, not edges: they grow before that happens, when the host comes by.
-    const int most = s.report->mostEdges;
-    if (most > 0.8 * s.arrays.capacity && s.arrays.capacity < s.arrays.numAtoms - 1)
-        s.allocateEdges(std::min(s.arrays.numAtoms - 1, most + most / 2));
+    s.growRows(stream);
     std::unique_ptr<LaunchList>& list = s.lists[withForces];
     if (list == nullptr)
         list = s.device.prepare(s.listLaunches(withForces));

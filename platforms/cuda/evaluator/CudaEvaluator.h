@@ -26,8 +26,8 @@ struct DeviceStatus {
 
 /**
  * The network on a device for a batch of subsystems whose atoms do not see each other. Positions are read from and
- * forces added to a Context's own arrays; nothing waits for the device but what says so. A subsystem's energy and forces
- * do not depend, in any bit, on the other subsystems, on the order of the Context's slots or on earlier calls.
+ * forces added to a Context's own arrays; nothing waits for the device but what says so. A subsystem's energy and
+ * forces do not depend, in any bit, on the other subsystems, on the order of the Context's slots or on earlier calls.
  */
 class CudaEvaluator {
 public:

@@ -13,6 +13,8 @@ namespace PaiNNPlugin {
 namespace {
 
 const int PARTS = 3;
+/** nm: how much further than the cutoff candidates may be. */
+const double SKIN = 0.1;
 
 int pad(int width) {
     return (width + TILE_ROWS - 1) / TILE_ROWS * TILE_ROWS;
@@ -70,6 +72,7 @@ KernelSource CudaNetwork::getSource(const NetworkParameters& p, CudaPrecision pr
         {"PAINN_READOUT_WIDTHS", widths},
         {"PAINN_CELLS", std::to_string(grid.numCells)},
         {"PAINN_CUTOFF", toText(p.cutoff)},
+        {"PAINN_SKIN", toText(SKIN)},
         {"PAINN_TABLE_FIRST", toText(grid.first)},
         {"PAINN_CELL_WIDTH", toText(grid.cellWidth)},
         {"PAINN_DIRECTION_EPSILON", toText(shape.isStudent ? RadialFilter::DIRECTION_EPSILON : 0)},

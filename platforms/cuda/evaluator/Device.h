@@ -29,10 +29,10 @@ public:
 
 /** What a device can do. */
 struct DeviceLimits {
-    int computeCapability = 0;    ///< 10 major + minor
+    int computeCapability = 0; ///< 10 major + minor
     int multiprocessors = 1;
-    size_t sharedBytes = 0;       ///< dynamic shared memory that a block may have
-    bool hasTensorCores = false;  ///< mma of TF32
+    size_t sharedBytes = 0;      ///< dynamic shared memory that a block may have
+    bool hasTensorCores = false; ///< mma of TF32
     bool hasClusters = false;
 };
 

@@ -118,11 +118,11 @@ constexpr int ROW_PADDING = 8;
 
 /** Shared memory of a node block, in numbers: where its arrays begin, for `columns` atoms. */
 struct NodeMemory {
-    int input, inputRow;   ///< [columns][inputRow]: up to 3 H, or a readout layer
-    int hidden, hiddenRow; ///< [columns][hiddenRow]: H, or a readout layer
-    int slopes, slopesRow; ///< [columns][slopesRow]: SiLU' of all readout layers
+    int input, inputRow;     ///< [columns][inputRow]: up to 3 H, or a readout layer
+    int hidden, hiddenRow;   ///< [columns][hiddenRow]: H, or a readout layer
+    int slopes, slopesRow;   ///< [columns][slopesRow]: SiLU' of all readout layers
     int vectors, vectorsRow; ///< canonical: [3 columns][vectorsRow], up to 2 H
-    int mixed;             ///< canonical: [columns][H][6]: V and W
+    int mixed;               ///< canonical: [columns][H][6]: V and W
     int size;
 };
 

@@ -16,13 +16,12 @@ __device__ __forceinline__ void contextForward(const Arrays& arrays, int l, cons
                                               slopes[columns.place(column, channel)] = slope;
                                       });
     __syncthreads();
-    multiplyLayer<CONTEXT1, 3, 1, NT>(arrays, l, columns.hidden, Columns<NT>::M.hiddenRow,
-                                      [&](int channel, int column, const Real(&y)[3]) {
-                                          if (columns.has(column))
-                                              context[columns.place(column, channel)] =
-                                                  makeReal4(y[0] + bias1[channel], y[1] + bias1[H + channel],
-                                                            y[2] + bias1[2 * H + channel], 0);
-                                      });
+    multiplyLayer<CONTEXT1, 3, 1, NT>(
+        arrays, l, columns.hidden, Columns<NT>::M.hiddenRow, [&](int channel, int column, const Real(&y)[3]) {
+            if (columns.has(column))
+                context[columns.place(column, channel)] =
+                    makeReal4(y[0] + bias1[channel], y[1] + bias1[H + channel], y[2] + bias1[2 * H + channel], 0);
+        });
     __syncthreads();
 }
 
@@ -30,7 +29,8 @@ __device__ __forceinline__ void contextForward(const Arrays& arrays, int l, cons
 template <int NT>
 __device__ __forceinline__ void contextBackward(const Arrays& arrays, int l, const Columns<NT>& columns) {
     columns.forAll([&](int column, int channel) {
-        const Real4 c = columns.has(column) ? arrays.contextAdjoint[columns.place(column, channel)] : makeReal4(0, 0, 0, 0);
+        const Real4 c =
+            columns.has(column) ? arrays.contextAdjoint[columns.place(column, channel)] : makeReal4(0, 0, 0, 0);
         columns.in(column, channel) = c.x;
         columns.in(column, H + channel) = c.y;
         columns.in(column, 2 * H + channel) = c.z;
@@ -38,12 +38,11 @@ __device__ __forceinline__ void contextBackward(const Arrays& arrays, int l, con
     __syncthreads();
     const Real* slopes = ofBlock(arrays.contextSlope, arrays, l - 1);
     Real4* adjoint = arrays.adjoint[(l + 1) % 2];
-    multiplyLayer<CONTEXT1_BACK, 1, 3, NT>(arrays, l, columns.input, Columns<NT>::M.inputRow,
-                                           [&](int channel, int column, const Real(&y)[1]) {
-                                               columns.mid(column, channel) =
-                                                   columns.has(column) ? y[0] * slopes[columns.place(column, channel)]
-                                                                       : Real(0);
-                                           });
+    multiplyLayer<CONTEXT1_BACK, 1, 3, NT>(
+        arrays, l, columns.input, Columns<NT>::M.inputRow, [&](int channel, int column, const Real(&y)[1]) {
+            columns.mid(column, channel) =
+                columns.has(column) ? y[0] * slopes[columns.place(column, channel)] : Real(0);
+        });
     __syncthreads();
     multiplyLayer<CONTEXT0_BACK, 1, 1, NT>(arrays, l, columns.hidden, Columns<NT>::M.hiddenRow,
                                            [&](int channel, int column, const Real(&y)[1]) {

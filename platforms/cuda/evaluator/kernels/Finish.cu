@@ -49,8 +49,10 @@ extern "C" __global__ void __launch_bounds__(FINISH_THREADS) finish(const Arrays
         arrays.subsystemEnergies[subsystem] = sums[0];
 }
 
-/** Last of all: show the host what was reported. One thread. */
+/** Last of all: show the host what was reported; the list of candidates is good for now. One thread. */
 extern "C" __global__ void showReport(const Arrays arrays, int) {
+    if (arrays.hasCandidates)
+        *arrays.rebuild = 0;
     *arrays.hostReport = *arrays.report;
     __threadfence_system();
 }

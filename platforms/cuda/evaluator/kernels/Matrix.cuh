@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Linear layers for the atoms of one block: y = W x, one column an atom. A value y is summed in an order that depends on
-// nothing but the layer's shape, so that all kernels and batches give the same bits.
+// Linear layers for the atoms of one block: y = W x, one column an atom. A value y is summed in an order that depends
+// on nothing but the layer's shape, so that all kernels and batches give the same bits.
 
 constexpr int WARPS = 8; ///< of a block of a node kernel
 
@@ -17,7 +17,8 @@ __device__ __forceinline__ void split(float x, unsigned& high, unsigned& low) {
  * ones first (3xTF32).
  */
 template <int TILES, int NT>
-__device__ __forceinline__ void multiplyStep(float (&c)[TILES][NT][4], const float4 (&w)[TILES], const float2 (&x)[NT]) {
+__device__ __forceinline__ void multiplyStep(float (&c)[TILES][NT][4], const float4 (&w)[TILES],
+                                             const float2 (&x)[NT]) {
     unsigned xHigh[NT][2], xLow[NT][2];
 #pragma unroll
     for (int n = 0; n < NT; n++) {
@@ -41,8 +42,8 @@ __device__ __forceinline__ void multiplyStep(float (&c)[TILES][NT][4], const flo
 }
 
 /**
- * y = W x for 8 NT columns. Calls finish(channel, column, y) with y [TILES], the outputs channel, OUT + channel ... of a
- * column, by some thread for each channel and column.
+ * y = W x for 8 NT columns. Calls finish(channel, column, y) with y [TILES], the outputs channel, OUT + channel ... of
+ * a column, by some thread for each channel and column.
  *
  * Inputs come in steps of 8 channels with all their parts, the products of a step are summed by the tensor cores, the
  * steps of the first and of the second half of the channels are added one after the other, and last the two halves.
@@ -61,7 +62,7 @@ __device__ __forceinline__ void multiply(const Real* W, const Real* x, int row, 
 #pragma unroll
         for (int half = 0; half < 2; half++) {
             float sum[TILES][NT][4] = {};
-#pragma unroll(TILES * NT > 4 ? 2 : 4)
+#pragma unroll(TILES* NT > 4 ? 2 : 4)
             for (int step = half * (STEPS / 2); step < (half + 1) * (STEPS / 2); step++) {
                 float c[TILES][NT][4] = {};
 #pragma unroll

@@ -29,8 +29,7 @@ __device__ __forceinline__ Real interpolate(Real t, Real c0, Real c1, Real c2, R
 }
 
 /** @param quads   [5][8] fours of the cell, at this lane's channel */
-template <bool FIRST, bool SLOPES>
-__device__ __forceinline__ Filter evaluateFilter(const Real4* quads, Real t) {
+template <bool FIRST, bool SLOPES> __device__ __forceinline__ Filter evaluateFilter(const Real4* quads, Real t) {
     const Real4 a = quads[0], b = quads[SLICE], c = quads[2 * SLICE];
     Filter f = {};
     if (SLOPES) {
@@ -66,8 +65,8 @@ __device__ __forceinline__ void readFeatures(const Arrays& arrays, int l, int at
 }
 
 /**
- * Calls use(edge) for the edges of atom i that belong to this lane's group, in ascending order. A row that was too short
- * for them is replaced by a search among all atoms of the subsystem: slow, but complete.
+ * Calls use(edge) for the edges of atom i that belong to this lane's group, in ascending order. A row that was too
+ * short for them is replaced by a search among all atoms of the subsystem: slow, but complete.
  */
 template <class Use> __device__ __forceinline__ void forEdges(const Arrays& arrays, int i, Use use) {
     const int count = arrays.edgeCount[i], lane = threadIdx.x % 32, group = lane / SLICE;
@@ -96,21 +95,25 @@ template <class Use> __device__ __forceinline__ void forEdges(const Arrays& arra
 }
 
 /** The part of the table that this block needs, in shared memory where it fits. */
-template <bool SHARED> __device__ __forceinline__ const Real4* loadTable(const Arrays& arrays, int l, unsigned char* memory) {
+template <bool SHARED>
+__device__ __forceinline__ const Real4* loadTable(const Arrays& arrays, int l, unsigned char* memory) {
     constexpr int size = CELLS * TABLE_QUADS * SLICE;
     const Real4* table = arrays.table + (size_t(l) * (H / SLICE) + blockIdx.x) * size;
-    if (!SHARED)
+    if constexpr (!SHARED)
         return table;
-    for (size_t k = threadIdx.x; k < sizeof(Real4) * size / 16; k += blockDim.x)
-        copyAsync16(memory + 16 * k, reinterpret_cast<const char*>(table) + 16 * k);
-    commitCopies();
-    waitCopies<0>();
-    __syncthreads();
-    return reinterpret_cast<const Real4*>(memory);
+    else {
+        for (size_t k = threadIdx.x; k < sizeof(Real4) * size / 16; k += blockDim.x)
+            copyAsync16(memory + 16 * k, reinterpret_cast<const char*>(table) + 16 * k);
+        commitCopies();
+        waitCopies<0>();
+        __syncthreads();
+        return reinterpret_cast<const Real4*>(memory);
+    }
 }
 
 /** F5b: from `before` of block l to `after`. */
-template <bool FIRST, bool SHARED> __device__ __forceinline__ void messageForward(const Arrays& arrays, int l, unsigned char* memory) {
+template <bool FIRST, bool SHARED>
+__device__ __forceinline__ void messageForward(const Arrays& arrays, int l, unsigned char* memory) {
     const Real4* table = loadTable<SHARED>(arrays, l, memory);
     const int lane = threadIdx.x % 32, c = lane % SLICE, channel = blockIdx.x * SLICE + c;
     for (int i = blockIdx.y * MESSAGE_WARPS + threadIdx.x / 32; i < arrays.numAtoms; i += gridDim.y * MESSAGE_WARPS) {
@@ -149,7 +152,8 @@ template <bool FIRST, bool SHARED> __device__ __forceinline__ void messageForwar
  * B5b, from the adjoints behind the message of block l to those in front of it, and the forces from this slice. Both
  * directions of an edge are seen from i: what i sent to j, and what the distance and direction of both do to i.
  */
-template <bool FIRST, bool SHARED> __device__ __forceinline__ void messageBackward(const Arrays& arrays, int l, unsigned char* memory) {
+template <bool FIRST, bool SHARED>
+__device__ __forceinline__ void messageBackward(const Arrays& arrays, int l, unsigned char* memory) {
     const Real4* table = loadTable<SHARED>(arrays, l, memory);
     const Real4* adjoint = arrays.adjoint[l % 2];
     const int lane = threadIdx.x % 32, c = lane % SLICE, channel = blockIdx.x * SLICE + c;

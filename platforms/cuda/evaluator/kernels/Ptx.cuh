@@ -6,9 +6,9 @@
 #define SHARED_MEMORY(name) extern __shared__ __align__(16) unsigned char name[]
 
 /**
- * c += A B for A [16][8] and B [8][8], of TF32 (the upper 19 bits of a float). With g = lane / 4 and q = lane % 4: a holds
- * A[g][q], A[g + 8][q], A[g][q + 4], A[g + 8][q + 4]; b holds B[q][g], B[q + 4][g]; c holds C[g][2 q], C[g][2 q + 1],
- * C[g + 8][2 q], C[g + 8][2 q + 1].
+ * c += A B for A [16][8] and B [8][8], of TF32 (the upper 19 bits of a float). With g = lane / 4 and q = lane % 4: a
+ * holds A[g][q], A[g + 8][q], A[g][q + 4], A[g + 8][q + 4]; b holds B[q][g], B[q + 4][g]; c holds C[g][2 q], C[g][2 q +
+ * 1], C[g + 8][2 q], C[g + 8][2 q + 1].
  */
 __device__ __forceinline__ void mmaTF32(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2]) {
 #if PAINN_TENSOR_CORES

@@ -39,7 +39,8 @@ template <int NT, int K> struct ReadoutLayer {
                                            [&](int channel, int column, const Real(&y)[1]) {
                                                Real slope = 1;
                                                if constexpr (K > 0)
-                                                   slope = columns.slopes[column * M.slopesRow + slopesOf(K - 1) + channel];
+                                                   slope =
+                                                       columns.slopes[column * M.slopesRow + slopesOf(K - 1) + channel];
                                                input[column * inputRow + channel] = y[0] * slope;
                                            });
         __syncthreads();

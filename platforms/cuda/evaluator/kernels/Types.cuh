@@ -21,6 +21,16 @@ typedef float Wide;
 typedef double Wide;
 #endif
 
+struct Position {
+    Wide x, y, z; ///< nm
+};
+
+/** Cells that hold the atoms of all subsystems; cell (x, y, z) of subsystem s is ((s nz + z) ny + y) nx + x. */
+struct CellGrid {
+    int n[3];
+    Wide origin[3], inverseWidth[3]; ///< nm, 1/nm; without a box
+};
+
 /** An edge i <- j (F1), as the messages of all blocks use it. */
 struct __align__(16) Edge {
     Real ux, uy, uz; ///< u_ij
@@ -35,7 +45,7 @@ constexpr Shape SHAPE = {PAINN_STUDENT, PAINN_H, PAINN_L, PAINN_READOUT_LAYERS, 
 constexpr int H = PAINN_H, L = PAINN_L, CELLS = PAINN_CELLS;
 constexpr bool IS_STUDENT = PAINN_STUDENT;
 constexpr Wide CUTOFF = PAINN_CUTOFF, TABLE_FIRST = PAINN_TABLE_FIRST, CELL_WIDTH = PAINN_CELL_WIDTH; // nm
-constexpr Real CELL_SCALE = Real(1 / PAINN_CELL_WIDTH);           // 1/nm
+constexpr Real CELL_SCALE = Real(1 / PAINN_CELL_WIDTH);                                               // 1/nm
 constexpr Real DIRECTION_EPSILON = Real(PAINN_DIRECTION_EPSILON); // nm, 0 in the canonical family
 constexpr Real NORM_EPSILON = Real(PAINN_NORM_EPSILON);
 

@@ -27,8 +27,8 @@ template <int NT> __device__ __forceinline__ void loadUpdate(const Arrays& array
 }
 
 /**
- * F6b and F6c: the features behind the update go to `before` of the next block, and their scalars into columns.in. In the
- * last block only the scalars.
+ * F6b and F6c: the features behind the update go to `before` of the next block, and their scalars into columns.in. In
+ * the last block only the scalars.
  */
 template <int NT, bool LAST>
 __device__ __forceinline__ void updateForward(const Arrays& arrays, int l, const Columns<NT>& columns) {
@@ -83,7 +83,8 @@ __device__ __forceinline__ void updateForward(const Arrays& arrays, int l, const
 
 /** B6c: the adjoints of p, q, r into columns.in; what V and W get by this way into columns.vectors or `adjoint`. */
 template <int NT, bool LAST>
-__device__ __forceinline__ void combineBackward(const Arrays& arrays, int l, const Columns<NT>& columns, Real4* adjoint) {
+__device__ __forceinline__ void combineBackward(const Arrays& arrays, int l, const Columns<NT>& columns,
+                                                Real4* adjoint) {
     const Real4* after = ofBlock(arrays.after, arrays, l);
     const Real2* gates = ofBlock(arrays.gates, arrays, l);
     const Real* M = getMixing(arrays, l);
@@ -133,12 +134,11 @@ __device__ __forceinline__ void updateBackward(const Arrays& arrays, int l, cons
     combineBackward<NT, LAST>(arrays, l, columns, adjoint);
     constexpr int USED = LAST && IS_STUDENT ? 1 : 3;
     const Real* slopes = ofBlock(arrays.updateSlope, arrays, l);
-    multiplyLayer<UPDATE1_BACK, 1, USED, NT>(arrays, l, columns.input, Columns<NT>::M.inputRow,
-                                             [&](int channel, int column, const Real(&y)[1]) {
-                                                 columns.mid(column, channel) =
-                                                     columns.has(column) ? y[0] * slopes[columns.place(column, channel)]
-                                                                         : Real(0);
-                                             });
+    multiplyLayer<UPDATE1_BACK, 1, USED, NT>(
+        arrays, l, columns.input, Columns<NT>::M.inputRow, [&](int channel, int column, const Real(&y)[1]) {
+            columns.mid(column, channel) =
+                columns.has(column) ? y[0] * slopes[columns.place(column, channel)] : Real(0);
+        });
     __syncthreads();
     multiplyLayer<UPDATE0_BACK, 2, 1, NT>(
         arrays, l, columns.hidden, Columns<NT>::M.hiddenRow, [&](int channel, int column, const Real(&y)[2]) {
