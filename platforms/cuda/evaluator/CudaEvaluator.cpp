@@ -126,7 +126,8 @@ void CudaEvaluator::State::allocateEdges(int capacity) {
     edges = DeviceMemory(device, arrays.numAtoms * capacity * edgeBytes);
     arrays.edges = edges.get();
     arrays.capacity = capacity;
-    lists[0] = lists[1] = nullptr;
+    for (auto& list : lists)
+        list.reset(); // they hold the old address
 }
 
 void CudaEvaluator::State::allocateCells() {
@@ -148,7 +149,8 @@ void CudaEvaluator::State::allocateCandidates(int capacity) {
     candidates = DeviceMemory(device, arrays.numAtoms * capacity * sizeof(int));
     arrays.candidates = candidates.get();
     arrays.candidateCapacity = capacity;
-    lists[0] = lists[1] = nullptr;
+    for (auto& list : lists)
+        list.reset(); // they hold the old address
 }
 
 /** Have the list of candidates made in the next evaluation. */
