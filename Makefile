@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 
-.PHONY: help setup build demo test test-cpp test-fuzz test-python test-long test-sanitizers test-coverage lint format fuzz wheel student clean
+.PHONY: help setup build demo test test-cuda bench-cuda test-cpp test-fuzz test-python test-long test-sanitizers test-coverage lint format fuzz wheel student clean
 
 help:
 	@echo "make demo     set up, build, and run molecular dynamics of alanine dipeptide (results in demo/)"
@@ -16,6 +16,7 @@ help:
 	@echo "make fuzz     fuzz the model reader for a long time (RUNS=100000000)"
 	@echo "make test-long  the tests that take hours"
 	@echo "make test-sanitizers  the C++ tests under AddressSanitizer and UBSan; make test-coverage: lines of the model reader"
+	@echo "make test-cuda  on a machine with an NVIDIA GPU: the CUDA platform's tests and compute-sanitizer; make bench-cuda: times"
 	@echo "make student  make the bundled student model anew (an hour, or minutes with a GPU)"
 	@echo "make format   format the sources; make lint only checks them"
 
@@ -73,6 +74,13 @@ test-coverage: $(VENV)/.build $(VENV)/.test
 	$(BIN)/ctest --test-dir build-coverage --parallel $(JOBS) -R "^(Refusals|Warnings|Model|Sha256|Base64)" -Q
 	$(BIN)/gcovr --root . --filter 'openmmapi/src/(Json|Safetensors|ReadFile|Model|PaiNNStudentModel)' --fail-under-line 95 \
 	    --exclude-throw-branches build-coverage
+
+# On a machine with an NVIDIA GPU; logs and figures in $$PAINN_OUTPUT (build/cuda-results).
+test-cuda:
+	@PYTHON=$(PYTHON) JOBS=$(JOBS) scripts/test_cuda.sh
+
+bench-cuda:
+	@PYTHON=$(PYTHON) JOBS=$(JOBS) scripts/bench_cuda.sh
 
 lint: $(VENV)/.build $(VENV)/.test
 	@PATH="$(BIN):$$PATH" scripts/lint.sh
