@@ -2,7 +2,7 @@
 // Linear layers for the atoms of one block: y = W x, one column an atom. A value y is summed in an order that depends
 // on nothing but the layer's shape, so that all kernels and batches give the same bits.
 
-constexpr int WARPS = 8; ///< of a block of a node kernel
+constexpr int NODE_WARPS = 8; ///< of a block of a node kernel
 
 #if PAINN_TENSOR_CORES
 
@@ -57,7 +57,7 @@ template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, clas
 __device__ __forceinline__ void multiply(const Real* W, const Real* x, int row, Finish finish) {
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, q = lane % 4;
     constexpr int STEPS = IN / 8;
-    for (int m = warp; m < OUT / TILE_ROWS; m += WARPS) {
+    for (int m = warp; m < OUT / TILE_ROWS; m += blockDim.x / 32) {
         float total[TILES][NT][4];
 #pragma unroll
         for (int half = 0; half < 2; half++) {
@@ -112,7 +112,7 @@ __device__ __forceinline__ void multiply(const Real* W, const Real* x, int row, 
 /** As above; W is [PARTS IN][ALL] here, and y is summed in the order of the inputs. */
 template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, class Finish>
 __device__ __forceinline__ void multiply(const Real* W, const Real* x, int row, Finish finish) {
-    for (int item = threadIdx.x; item < OUT * 8 * NT; item += 32 * WARPS) {
+    for (int item = threadIdx.x; item < OUT * 8 * NT; item += blockDim.x) {
         const int channel = item % OUT, column = item / OUT;
         Real y[TILES] = {};
         for (int k = 0; k < USED * IN; k++)

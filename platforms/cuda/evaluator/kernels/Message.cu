@@ -1,54 +1,7 @@
 // SPDX-License-Identifier: MIT
-// F5b and B5b. A block works on a slice of 8 channels; a warp on one atom i at a time, with 8 lanes, one a channel, for
-// each of four of its edges. Sums over edges: edge e goes to group e % 4, groups are added at last. No atomics.
+// F5 and B5 for many atoms. A block works on a slice of 8 channels, a warp on one atom at a time.
 
 constexpr int MESSAGE_WARPS = 16;
-
-/** The filter of one channel and edge (F4); df: by t. Without vectors in the first block. */
-struct Filter {
-    Real s, u, v, ds, du, dv;
-};
-
-/** c_0 + c_1 t + ... c_5 t^5 */
-__device__ __forceinline__ Real interpolate(Real t, Real c0, Real c1, Real c2, Real c3, Real c4, Real c5) {
-    return c0 + t * (c1 + t * (c2 + t * (c3 + t * (c4 + t * c5))));
-}
-
-/** The same, and its derivative. */
-__device__ __forceinline__ Real interpolate(Real t, Real c0, Real c1, Real c2, Real c3, Real c4, Real c5, Real& slope) {
-    Real value = c5, d = c5;
-    value = value * t + c4;
-    d = d * t + value;
-    value = value * t + c3;
-    d = d * t + value;
-    value = value * t + c2;
-    d = d * t + value;
-    value = value * t + c1;
-    slope = d * t + value;
-    return value * t + c0;
-}
-
-/** @param quads   [5][8] fours of the cell, at this lane's channel */
-template <bool FIRST, bool SLOPES> __device__ __forceinline__ Filter evaluateFilter(const Real4* quads, Real t) {
-    const Real4 a = quads[0], b = quads[SLICE], c = quads[2 * SLICE];
-    Filter f = {};
-    if (SLOPES) {
-        f.s = interpolate(t, a.x, a.y, a.z, a.w, b.x, b.y, f.ds);
-        f.u = interpolate(t, b.z, b.w, c.x, c.y, c.z, c.w, f.du);
-    }
-    else {
-        f.s = interpolate(t, a.x, a.y, a.z, a.w, b.x, b.y);
-        f.u = interpolate(t, b.z, b.w, c.x, c.y, c.z, c.w);
-    }
-    if (!FIRST) {
-        const Real4 d = quads[3 * SLICE], e = quads[4 * SLICE];
-        if (SLOPES)
-            f.v = interpolate(t, d.x, d.y, d.z, d.w, e.x, e.y, f.dv);
-        else
-            f.v = interpolate(t, d.x, d.y, d.z, d.w, e.x, e.y);
-    }
-    return f;
-}
 
 /** Features of an atom in one channel in front of block l, and its contexts (F5a). */
 template <bool FIRST>
@@ -117,111 +70,52 @@ __device__ __forceinline__ void messageForward(const Arrays& arrays, int l, unsi
     const Real4* table = loadTable<SHARED>(arrays, l, memory);
     const int lane = threadIdx.x % 32, c = lane % SLICE, channel = blockIdx.x * SLICE + c;
     for (int i = blockIdx.y * MESSAGE_WARPS + threadIdx.x / 32; i < arrays.numAtoms; i += gridDim.y * MESSAGE_WARPS) {
-        Real s = 0, x = 0, y = 0, z = 0;
+        MessageSum<FIRST> sum;
         forEdges(arrays, i, [&](const Edge& edge) {
             const Filter f = evaluateFilter<FIRST, false>(table + edge.cell * (TABLE_QUADS * SLICE) + c, edge.t);
             Real4 fj, cj;
             readFeatures<FIRST>(arrays, l, edge.j, channel, fj, cj);
-            s += cj.x * f.s;
-            const Real direction = cj.y * f.u * (1 - DIRECTION_EPSILON * edge.a);
-            x += edge.ux * direction;
-            y += edge.uy * direction;
-            z += edge.uz * direction;
-            if (!FIRST) {
-                const Real vector = cj.z * f.v;
-                x += fj.y * vector;
-                y += fj.z * vector;
-                z += fj.w * vector;
-            }
+            sum.add(edge, f, fj, cj);
         });
         __syncwarp();
-        s = sumLanes<SLICE, 32>(s);
-        x = sumLanes<SLICE, 32>(x);
-        y = sumLanes<SLICE, 32>(y);
-        z = sumLanes<SLICE, 32>(z);
-        if (lane < SLICE) {
-            Real4 fi, ci;
-            readFeatures<FIRST>(arrays, l, i, channel, fi, ci);
-            arrays.after[(size_t(l) * arrays.numAtoms + i) * H + channel] =
-                FIRST ? makeReal4(fi.x + s, x, y, z) : makeReal4(fi.x + s, fi.y + x, fi.z + y, fi.w + z);
-        }
+        Real4 fi, ci;
+        readFeatures<FIRST>(arrays, l, i, channel, fi, ci);
+        const Real4 after = sum.finish(fi);
+        if (lane < SLICE)
+            arrays.after[(size_t(l) * arrays.numAtoms + i) * H + channel] = after;
     }
 }
 
-/**
- * B5b, from the adjoints behind the message of block l to those in front of it, and the forces from this slice. Both
- * directions of an edge are seen from i: what i sent to j, and what the distance and direction of both do to i.
- */
+/** B5b: from the adjoints behind the message of block l to those in front of it, and the forces from this slice. */
 template <bool FIRST, bool SHARED>
 __device__ __forceinline__ void messageBackward(const Arrays& arrays, int l, unsigned char* memory) {
     const Real4* table = loadTable<SHARED>(arrays, l, memory);
     const Real4* adjoint = arrays.adjoint[l % 2];
     const int lane = threadIdx.x % 32, c = lane % SLICE, channel = blockIdx.x * SLICE + c;
     for (int i = blockIdx.y * MESSAGE_WARPS + threadIdx.x / 32; i < arrays.numAtoms; i += gridDim.y * MESSAGE_WARPS) {
-        const Real4 ai = adjoint[size_t(i) * H + channel];
         Real4 fi, ci;
         readFeatures<FIRST>(arrays, l, i, channel, fi, ci);
-        Real scalarSum = 0, directionSum = 0, vectorSum = 0; // of c_i_adj
-        Real x = 0, y = 0, z = 0;                            // of v_i_adj
-        Real forceX = 0, forceY = 0, forceZ = 0;
+        AdjointSum<FIRST> sum(fi, ci, adjoint[size_t(i) * H + channel]);
         forEdges(arrays, i, [&](const Edge& edge) {
             const Filter f = evaluateFilter<FIRST, true>(table + edge.cell * (TABLE_QUADS * SLICE) + c, edge.t);
             Real4 fj, cj;
             readFeatures<FIRST>(arrays, l, edge.j, channel, fj, cj);
-            const Real4 aj = adjoint[size_t(edge.j) * H + channel];
-            const Real g = 1 - DIRECTION_EPSILON * edge.a; // d / (d + epsilon)
-            // j <- i has the opposite direction.
-            const Real alongI = edge.ux * ai.y + edge.uy * ai.z + edge.uz * ai.w;
-            const Real alongJ = edge.ux * aj.y + edge.uy * aj.z + edge.uz * aj.w;
-            Real t_adj = (ai.x * cj.x + aj.x * ci.x) * f.ds + g * (alongI * cj.y - alongJ * ci.y) * f.du;
-            if (!FIRST) {
-                const Real vectorI = fj.y * ai.y + fj.z * ai.z + fj.w * ai.w;
-                const Real vectorJ = fi.y * aj.y + fi.z * aj.z + fi.w * aj.w;
-                t_adj += (vectorI * cj.z + vectorJ * ci.z) * f.dv;
-                scalarSum += aj.x * f.s;
-                directionSum -= g * alongJ * f.u;
-                vectorSum += vectorJ * f.v;
-                const Real vector = ci.z * f.v;
-                x += aj.y * vector;
-                y += aj.z * vector;
-                z += aj.w * vector;
-            }
-            // The adjoint of g u, then B1.
-            const Real wx = (ai.y * cj.y - aj.y * ci.y) * f.u, wy = (ai.z * cj.y - aj.z * ci.y) * f.u,
-                       wz = (ai.w * cj.y - aj.w * ci.y) * f.u;
-            const Real along = edge.ux * wx + edge.uy * wy + edge.uz * wz;
-            Real d_adj = t_adj * CELL_SCALE - edge.a * g * along;
-            if (FIRST && channel == 0)
-                d_adj += edge.repulsion;
-            forceX += edge.a * wx + edge.ux * d_adj;
-            forceY += edge.a * wy + edge.uy * d_adj;
-            forceZ += edge.a * wz + edge.uz * d_adj;
+            sum.add(edge, f, fj, cj, adjoint[size_t(edge.j) * H + channel], channel == 0);
         });
         __syncwarp();
         if (!FIRST) {
-            scalarSum = sumLanes<SLICE, 32>(scalarSum);
-            x = sumLanes<SLICE, 32>(x);
-            y = sumLanes<SLICE, 32>(y);
-            z = sumLanes<SLICE, 32>(z);
-            if (!IS_STUDENT) {
-                directionSum = sumLanes<SLICE, 32>(directionSum);
-                vectorSum = sumLanes<SLICE, 32>(vectorSum);
-            }
+            Real4 before, context;
+            sum.finish(before, context);
             if (lane < SLICE) {
-                const size_t k = size_t(i) * H + channel;
-                arrays.adjoint[(l + 1) % 2][k] =
-                    makeReal4(IS_STUDENT ? ai.x + scalarSum : ai.x, ai.y + x, ai.z + y, ai.w + z);
+                arrays.adjoint[(l + 1) % 2][size_t(i) * H + channel] = before;
                 if (!IS_STUDENT)
-                    arrays.contextAdjoint[k] = makeReal4(scalarSum, directionSum, vectorSum, 0);
+                    arrays.contextAdjoint[size_t(i) * H + channel] = context;
             }
         }
-        forceX = sumLanes<1, 32>(forceX);
-        forceY = sumLanes<1, 32>(forceY);
-        forceZ = sumLanes<1, 32>(forceZ);
+        const Real force = sum.force(lane);
         if (lane < 3) {
-            Real& sum = arrays.sliceForces[(size_t(blockIdx.x) * arrays.numAtoms + i) * 3 + lane];
-            const Real force = lane == 0 ? forceX : lane == 1 ? forceY : forceZ;
-            sum = l == L - 1 ? force : sum + force;
+            Real& all = arrays.sliceForces[(size_t(blockIdx.x) * arrays.numAtoms + i) * 3 + lane];
+            all = l == L - 1 ? force : all + force;
         }
     }
 }

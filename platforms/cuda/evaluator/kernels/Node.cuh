@@ -30,7 +30,7 @@ template <int NT> struct Columns {
     }
     /** Calls use(column, channel) for all of them, each by one thread. */
     template <class Use> __device__ __forceinline__ void forAll(Use use) const {
-        for (int k = threadIdx.x; k < COUNT * H; k += 32 * WARPS)
+        for (int k = threadIdx.x; k < COUNT * H; k += blockDim.x)
             use(k / H, k % H);
     }
 };

@@ -57,7 +57,7 @@ template <int NT> __device__ __forceinline__ void readoutForward(const Arrays& a
         ReadoutLayer<NT, 0>::forward(arrays, columns);
     const Real* x = LAST % 2 == 0 ? columns.input : columns.hidden;
     const int lane = threadIdx.x % 32;
-    for (int column = threadIdx.x / 32; column < Columns<NT>::COUNT; column += WARPS) {
+    for (int column = threadIdx.x / 32; column < Columns<NT>::COUNT; column += blockDim.x / 32) {
         double energy = 0;
         for (int k = lane; k < WIDTH; k += 32)
             energy += arrays.readout[1 + k] * double(x[column * row + k]);
@@ -75,7 +75,7 @@ __device__ __forceinline__ void readoutBackward(const Arrays& arrays, const Colu
     constexpr NodeMemory M = Columns<NT>::M;
     Real* top = LAST % 2 == 0 ? columns.input : columns.hidden;
     constexpr int row = LAST % 2 == 0 ? M.inputRow : M.hiddenRow;
-    for (int k = threadIdx.x; k < Columns<NT>::COUNT * WIDTH; k += 32 * WARPS) {
+    for (int k = threadIdx.x; k < Columns<NT>::COUNT * WIDTH; k += blockDim.x) {
         const int column = k / WIDTH, channel = k % WIDTH;
         Real slope = 1;
         if constexpr (LAST > 0)
