@@ -20,7 +20,7 @@ void printForHost(const KernelChoice& choice, std::string text) {
     text = std::regex_replace(text, std::regex(R"re(extern\s+"C"\s+__global__)re"), "__global__");
     std::cout << "#include \"HostKernels.h\"\n#include \"KernelCall.h\"\n#include \"HostKernel.h\"\n"
               << choice.getDefines() << "namespace {\n"
-              << text << "\nconst bool registered = (::PaiNNPlugin::hostKernels()[\"" << choice.name << "\"] = {\nR\"("
+              << text << "\nconst bool registered = (::PaiNNPlugin::hostKernels()[\"" << choice.name << "\"] = {R\"("
               << choice.getDefines() << ")\", sizeof(Arrays), {\n";
     for (const std::string& name : names)
         std::cout << "{\"" << name << "\", ::PaiNNPlugin::callKernel<Arrays, " << name << ">},\n";

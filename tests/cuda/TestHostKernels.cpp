@@ -11,6 +11,14 @@ namespace {
 
 const Box CUBIC = {{{1.3, 0, 0}, {0, 1.2, 0}, {0, 0, 1.25}}};
 const Box TRICLINIC = {{{1.4, 0, 0}, {0.5, 1.3, 0}, {-0.4, 0.3, 1.2}}};
+const Box LARGE = {{{1.8, 0, 0}, {0.5, 1.8, 0}, {-0.4, 0.3, 1.8}}};
+
+// Bars: of the RMS of all forces, and for the mean energy of atoms in kJ/mol. Double precision is as good as the
+// tables.
+struct Bars {
+    double forceMax, forceMedian, energy, relativeEnergy;
+};
+const Bars SINGLE = {3e-5, 2e-6, 2e-5, 1.5e-7}, DOUBLE = {2e-7, 3e-8, 0, 1e-10};
 
 /** A choice of kernels that was compiled into this program. */
 class HostKernelTest : public ::testing::TestWithParam<std::string> {
@@ -24,9 +32,6 @@ protected:
             else
                 words.back() += c;
         return words;
-    }
-    bool isDouble() const {
-        return choice.precision == CudaPrecision::Double;
     }
     /** Atoms where the device's numbers can have them. */
     Atoms place(Atoms atoms) const {
@@ -55,15 +60,17 @@ protected:
         return CudaBatch(choice, parameters, molecules, box != nullptr ? &(*box)[0][0] : nullptr, slotSeed);
     }
     /** A result against the exact network; a system of a few atoms has no median to speak of. */
-    void expectExact(const Atoms& atoms, const Box* box, const CudaResult& found, const std::string& what) const {
+    void expectExact(const Atoms& atoms, const Box* box, const CudaResult& found, const std::string& what,
+                     double slack = 1) const {
         std::vector<double> energies, forces;
         ExactNetwork(parameters).evaluate(atoms.elements, atoms.positions, box, energies, &forces);
+        const Bars& bars = choice.precision == CudaPrecision::Double ? DOUBLE : SINGLE;
         const Difference d = difference(forces, found.forces);
         EXPECT_TRUE(d.finite) << what;
         if (d.rms > 0) {
-            EXPECT_LE(d.max, isDouble() ? 1e-11 : 3e-5) << what << ": RMS " << d.rms;
+            EXPECT_LE(d.max, slack * bars.forceMax) << what << ": RMS " << d.rms;
             if (atoms.size() > 10) {
-                EXPECT_LE(d.median, isDouble() ? 1e-11 : 2e-6) << what << ": RMS " << d.rms;
+                EXPECT_LE(d.median, slack * bars.forceMedian) << what << ": RMS " << d.rms;
             }
         }
         double error = 0, size = 0, exactSum = 0, sum = 0;
@@ -73,9 +80,12 @@ protected:
             exactSum += energies[i];
             sum += found.energies[i];
         }
-        // Some random networks give an atom hundreds of kJ/mol, of which a float has 7 digits.
-        EXPECT_LE(std::fabs(error), isDouble() ? 1e-11 * (size + 1) : std::max(2e-5, 1.5e-7 * size))
-            << what << ": energies up to " << size;
+        // Some random networks give an atom hundreds of kJ/mol, of which a float has 7 digits; and floats have
+        // distances of bonds to 1e-8 nm.
+        double allowed = std::max(bars.energy, bars.relativeEnergy * (size + 1));
+        if (choice.precision != CudaPrecision::Double)
+            allowed = std::max(allowed, 1e-8 * d.rms);
+        EXPECT_LE(std::fabs(error), slack * allowed) << what << ": energies up to " << size;
         ASSERT_EQ(found.subsystemEnergies.size(), 1u);
         EXPECT_NEAR(found.subsystemEnergies[0], sum, 1e-12 * (std::fabs(exactSum) + atoms.size() * size)) << what;
     }
@@ -84,7 +94,7 @@ protected:
 };
 
 TEST_P(HostKernelTest, compiledForThisModel) {
-    EXPECT_EQ("\n" + choice.getDefines(), hostKernels().at(choice.name).defines);
+    EXPECT_EQ(choice.getDefines(), hostKernels().at(choice.name).defines);
 }
 
 TEST_P(HostKernelTest, agreesWithExactNetwork) {
@@ -92,6 +102,8 @@ TEST_P(HostKernelTest, agreesWithExactNetwork) {
                                         molecule(60, 8), liquid(64, 0.3, 4), liquid(8, 2.0, 5)};
     for (const Box* box : std::vector<const Box*>{nullptr, &CUBIC, &TRICLINIC})
         for (size_t n = 0; n < systems.size(); n++) {
+            if (box != nullptr && n == 5) // floats have no digits for atoms far outside of their box
+                continue;
             CudaBatch one = batch({systems[n]}, box, n);
             expectExact(systems[n], box, one.evaluate(), "system " + std::to_string(n));
             EXPECT_EQ(one.evaluator->getStatus().problem, DeviceStatus::None);
@@ -206,11 +218,48 @@ TEST_P(HostKernelTest, badPositions) {
 }
 
 TEST_P(HostKernelTest, moreEdgesThanThereIsRoomFor) {
-    Atoms dense = liquid(216, 0.13, 3); // everybody sees nearly everybody
+    const Atoms dense = liquid(180, 0.13, 3); // everybody sees nearly everybody
     CudaBatch one = batch({dense});
     const CudaResult first = one.evaluate();
-    expectExact(dense, nullptr, first, "dense");
+    expectExact(dense, nullptr, first, "dense", 5); // energies and forces of a star
     EXPECT_TRUE(one.evaluate() == first) << "with longer rows";
+}
+
+TEST_P(HostKernelTest, kernelsForManyAtoms) {
+    const std::vector<Atoms> molecules = {liquid(280, 0.25, 3), molecule(3, 1)};
+    CudaBatch few = batch(molecules, &LARGE);
+    KernelChoice small = choice;
+    small.limits.multiprocessors = 2; // so that each has many atoms
+    CudaBatch many(small, parameters, molecules, &LARGE[0][0]);
+    many.device.gpu.seed = 1;
+    const CudaResult result = few.evaluate();
+    EXPECT_TRUE(many.evaluate() == result);
+    for (int m = 0; m < 2; m++)
+        expectExact(molecules[m], &LARGE, few.partOf(result, m), "molecule " + std::to_string(m), 2);
+}
+
+TEST_P(HostKernelTest, candidatesChangeNoBit) {
+    if (choice.options.numBlocks > 1)
+        GTEST_SKIP() << "for small models, because it takes long";
+    const Box box = {{{2.9, 0, 0}, {0.5, 2.9, 0}, {-0.4, 0.3, 2.9}}};
+    for (const Box* used : std::vector<const Box*>{nullptr, &box}) {
+        Atoms atoms = liquid(1600, 0.24, 3);
+        CudaBatch kept = batch({atoms}, used);
+        Random random(3);
+        const int numSteps = 4;
+        for (int step = 0; step < numSteps; step++) {
+            const bool isLast = step == numSteps - 1;
+            kept.positions = atoms.positions;
+            const CudaResult result = kept.evaluate(isLast);
+            EXPECT_TRUE(result == batch({atoms}, used).evaluate(isLast)) << "step " << step;
+            if (isLast)
+                expectExact(atoms, used, result, "large", 2);
+            const double largest = step == 1 ? 0.06 : 0.01;
+            for (double& x : atoms.positions)
+                x += random.uniform(-largest, largest);
+            atoms = place(atoms);
+        }
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(Kernels, HostKernelTest, ::testing::ValuesIn([] {
