@@ -238,6 +238,26 @@ TEST_P(HostKernelTest, kernelsForManyAtoms) {
         expectExact(molecules[m], &LARGE, few.partOf(result, m), "molecule " + std::to_string(m), 2);
 }
 
+TEST_P(HostKernelTest, clustersChangeNoBit) {
+    if (!choice.limits.hasClusters || choice.precision == CudaPrecision::Double)
+        GTEST_SKIP() << "nothing for clusters";
+    KernelChoice plain = choice;
+    plain.limits.hasClusters = false;
+    const std::vector<Atoms> molecules = {molecule(22, 1), molecule(1, 2), molecule(9, 3), molecule(48, 4)};
+    for (size_t number : {size_t(1), molecules.size()})
+        for (const Box* box : std::vector<const Box*>{nullptr, &LARGE}) {
+            const std::vector<Atoms> some(molecules.begin(), molecules.begin() + number);
+            CudaBatch without(plain, parameters, some, box != nullptr ? &(*box)[0][0] : nullptr),
+                with = batch(some, box);
+            const CudaResult expected = without.evaluate();
+            for (uint64_t seed = 0; seed < 2; seed++) {
+                with.device.gpu.seed = seed;
+                EXPECT_TRUE(with.evaluate() == expected) << number << " molecules, seed " << seed;
+                EXPECT_EQ(with.evaluate(false).energies, expected.energies) << number << " molecules, seed " << seed;
+            }
+        }
+}
+
 TEST_P(HostKernelTest, candidatesChangeNoBit) {
     if (choice.options.numBlocks > 1)
         GTEST_SKIP() << "for small models, because it takes long";

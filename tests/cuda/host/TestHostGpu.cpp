@@ -1,43 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The emulator itself: that it does what CUDA does.
-#include "KernelCall.h"
 #include "RandomNetwork.h"
-#include <gtest/gtest.h>
 // After all else, for it has macros:
-#include "HostKernel.h"
+#include "TestKernel.h"
 
 using namespace PaiNNPlugin;
 
 namespace {
-
-constexpr unsigned FULL = 0xffffffff;
-
-struct Data {
-    const float* in;
-    float* out;
-    int* counts;
-};
-
-template <void (*KERNEL)(const Data, int)>
-void run(const Data& data, HostLaunch launch, uint64_t seed, int argument = 0) {
-    HostGpu gpu;
-    gpu.seed = seed;
-    launch.name = "kernel";
-    launch.kernel = callKernel<Data, KERNEL>;
-    launch.arguments = &data;
-    launch.argument = argument;
-    gpu.run(launch);
-}
-
-HostLaunch launchOf(int gridX, int threads, size_t sharedBytes = 0, int cluster = 1, int gridY = 1) {
-    HostLaunch launch;
-    launch.gridX = gridX;
-    launch.gridY = gridY;
-    launch.threads = threads;
-    launch.sharedBytes = sharedBytes;
-    launch.cluster = cluster;
-    return launch;
-}
 
 /** Sums of rows, one a block. */
 __global__ void __launch_bounds__(128) sumRows(const Data data, int length) {
@@ -283,95 +252,6 @@ TEST(HostGpuTest, numbers) {
     EXPECT_EQ(atomicMax(&x, 8), 7);
     EXPECT_EQ(atomicExch(&x, 1), 8);
     EXPECT_EQ(x, 1);
-}
-
-/** What CUDA forbids, by number. */
-__global__ void misuse(const Data data, int which) {
-    SHARED_MEMORY(memory);
-    const int t = threadIdx.x, warp = t / 32;
-    if (which == 0)
-        __syncwarp(0xffff);
-    if (which == 1 && t != 3)
-        __syncwarp();
-    if (which == 2 && t != 40)
-        __syncthreads();
-    if (which == 3)
-        memory[16] = 1;
-    if (which == 4)
-        barrierWait(sharedAddress(memory), 0);
-    if (which == 5 && warp == 0)
-        barrierSync(3, 64);
-    if (which == 6) {
-        if (t % 2 == 0)
-            __syncwarp();
-        else
-            __any_sync(FULL, 1);
-    }
-    if (which == 7) {
-        if (t == 0)
-            barrierInit(sharedAddress(memory), 1);
-        clusterSync();
-        if (clusterRank() == 1)
-            return;
-        if (t == 0)
-            storeAsync(mapAddress(sharedAddress(memory), 1), make_float4(0, 0, 0, 0),
-                       mapAddress(sharedAddress(memory), 1));
-        for (int k = 0; k < 5; k++)
-            __syncwarp();
-    }
-    if (which == 8) {
-        if (t == 0)
-            barrierInit(sharedAddress(memory), 1);
-        __syncthreads();
-        barrierWait(sharedAddress(memory), 0);
-    }
-    if (which == 9)
-        copyAsync16(memory + 4, data.in);
-    if (which == 10)
-        sharedAddress(data.in);
-    if (which == 11) {
-        if (t % 32 < 16)
-            __syncthreads();
-        else
-            __syncthreads();
-    }
-    if (which == 12)
-        mapShared(memory, 2);
-}
-
-TEST(HostGpuTest, misuseIsNoticed) {
-    const std::vector<std::pair<const char*, const char*>> expected = {
-        {"mask that is not full", "__syncwarp()"},
-        {"returned", "lanes __syncwarp() (TestHostGpu.cpp:"},
-        {"returned", "lanes __syncthreads() (TestHostGpu.cpp:"},
-        {"s 16 bytes of shared memory was written", ""},
-        {"nobody has initialised", ""},
-        {"nobody can go on", "32 lanes barrierSync() (TestHostGpu.cpp:"},
-        {"different operations", "__syncwarp()"},
-        {"threads have returned", ""},
-        {"nobody can go on", "32 lanes barrierWait() (TestHostGpu.cpp:"},
-        {"shared address 4 of block", "for 16 bytes"},
-        {"not in the block's shared memory", ""},
-        {"different places", ""},
-        {"shared address 0 of block 2", ""},
-    };
-    alignas(16) float in[4] = {};
-    for (size_t k = 0; k < expected.size(); k++)
-        for (uint64_t seed : {0, 1})
-            try {
-                if (k == 7 && seed == 0) // too early to be noticed
-                    continue;
-                run<misuse>({in, nullptr, nullptr}, launchOf(2, 64, 16, 2), seed, static_cast<int>(k));
-                ADD_FAILURE() << "case " << k << " seed " << seed;
-            }
-            catch (const std::runtime_error& e) {
-                EXPECT_NE(std::string(e.what()).find(expected[k].first), std::string::npos) << k << ": " << e.what();
-                EXPECT_NE(std::string(e.what()).find(expected[k].second), std::string::npos) << k << ": " << e.what();
-            }
-    EXPECT_THROW(run<misuse>({}, launchOf(1, 40), 0, 1), std::runtime_error) << "lanes that do not exist are missing";
-    run<misuse>({}, launchOf(1, 40), 0, 99);
-    EXPECT_THROW(run<misuse>({}, launchOf(1, 1025), 0, 99), std::runtime_error);
-    EXPECT_THROW(run<misuse>({}, launchOf(3, 32, 16, 2), 0, 99), std::runtime_error);
 }
 
 } // namespace
