@@ -18,6 +18,9 @@ const int ATOMS_FOR_SHARED_TABLE = 256;
 /** From so many atoms for each multiprocessor on, node blocks work on many atoms. */
 const int ATOMS_FOR_MANY_COLUMNS = 16;
 
+/** Up to so many small molecules have a cluster of blocks each. */
+const int MOLECULES_FOR_CLUSTERS = 24;
+
 int divideUp(int n, int by) {
     return (n + by - 1) / by;
 }
@@ -43,6 +46,8 @@ struct CudaEvaluator::State {
     Launch makeLaunch(const char* kernel, int gridX, int gridY, int threads, size_t sharedBytes, int argument) const;
     void addMessage(std::vector<Launch>& list, bool backward, int l) const;
     void addNode(std::vector<Launch>& list, const char* few, const char* many, int l) const;
+    bool areSmallMolecules() const;
+    void addStages(std::vector<Launch>& list, bool withForces) const;
     std::vector<Launch> listLaunches(bool withForces) const;
     template <class T> void upload(Device::Address to, const std::vector<T>& values, Device::Stream stream) {
         device.upload(to, values.data(), values.size() * sizeof(T), stream);
@@ -51,8 +56,10 @@ struct CudaEvaluator::State {
     std::shared_ptr<const CudaNetwork> network;
     Device& device;
     int realBytes;
+    CudaNetwork::MoleculeForm molecule;
     Arrays arrays;
     std::vector<int> elements, starts;
+    int largest = 0; ///< atoms of a subsystem
     std::vector<DeviceMemory> memory;
     DeviceMemory edges, candidates;
     Report* report = nullptr;             ///< what showReport() writes
@@ -62,9 +69,9 @@ struct CudaEvaluator::State {
 CudaEvaluator::State::State(std::shared_ptr<const CudaNetwork> network, const std::vector<int>& subsystems,
                             bool periodic, Device& device, const ContextArrays& context)
     : network(network), device(device), realBytes(network->precision == CudaPrecision::Double ? 8 : 4),
+      molecule(CudaNetwork::getMoleculeForm(network->shape, network->numCells, network->precision, device.getLimits())),
       arrays(network->arrays) {
     const int N = static_cast<int>(subsystems.size());
-    int largest = 0;
     for (int i = 0; i < N; i++)
         if (i == 0 || subsystems[i] != subsystems[i - 1])
             starts.push_back(i);
@@ -210,10 +217,14 @@ void CudaEvaluator::State::addNode(std::vector<Launch>& list, const char* few, c
                               static_cast<size_t>(nodeMemory(network->shape, columns).size) * realBytes, l));
 }
 
+/** Whether one cluster of blocks a subsystem does it all. The results are the same, bit for bit. */
+bool CudaEvaluator::State::areSmallMolecules() const {
+    return largest <= molecule.atoms && arrays.numSubsystems <= MOLECULES_FOR_CLUSTERS;
+}
+
 /** The network as a list of stages, forward, then backward. */
-std::vector<Launch> CudaEvaluator::State::listLaunches(bool withForces) const {
+void CudaEvaluator::State::addStages(std::vector<Launch>& list, bool withForces) const {
     const int N = arrays.numAtoms, L = network->shape.L;
-    std::vector<Launch> list;
     if (arrays.hasCandidates) {
         list.push_back(makeLaunch("checkMoves", divideUp(N, EDGE_THREADS), 1, EDGE_THREADS, 0, 0));
         list.push_back(makeLaunch("fillCells", 1, 1, CELL_THREADS, 2 * CELL_THREADS * sizeof(double), 0));
@@ -232,7 +243,21 @@ std::vector<Launch> CudaEvaluator::State::listLaunches(bool withForces) const {
         if (l > 0)
             addNode(list, "nodeBackFew", "nodeBackMany", l);
     }
-    list.push_back(makeLaunch("finish", std::max(divideUp(N, FINISH_THREADS), arrays.numSubsystems), 2, FINISH_THREADS,
+}
+
+std::vector<Launch> CudaEvaluator::State::listLaunches(bool withForces) const {
+    const Shape& shape = network->shape;
+    const int N = arrays.numAtoms, S = arrays.numSubsystems, blocks = shape.H / SLICE;
+    std::vector<Launch> list;
+    if (areSmallMolecules()) {
+        list.push_back(makeLaunch("molecule", S * blocks, 1, 32 * MOLECULE_WARPS,
+                                  moleculeMemory(shape, molecule.atoms, molecule.hasTable ? network->numCells : 0).size,
+                                  0));
+        list.back().cluster = blocks;
+    }
+    else
+        addStages(list, withForces);
+    list.push_back(makeLaunch("finish", std::max(divideUp(N, FINISH_THREADS), S), 2, FINISH_THREADS,
                               FINISH_THREADS * sizeof(double), 0));
     list.push_back(makeLaunch("showReport", 1, 1, 1, 0, 0));
     for (Launch& launch : list)

@@ -13,6 +13,8 @@ namespace PaiNNPlugin {
 namespace {
 
 const int PARTS = 3;
+/** Blocks of a cluster that devices can have (above 8 by special request). */
+const int MOST_BLOCKS = 16;
 /** nm: how much further than the cutoff candidates may be. */
 const double SKIN = 0.1;
 
@@ -54,6 +56,7 @@ Shape CudaNetwork::getShape(const NetworkParameters& p) {
 KernelSource CudaNetwork::getSource(const NetworkParameters& p, CudaPrecision precision, const DeviceLimits& limits) {
     const Shape shape = getShape(p);
     const TableGrid grid = FilterTable::makeGrid(p, FilterTable::chooseNumCells(p));
+    const MoleculeForm molecule = getMoleculeForm(shape, grid.numCells, precision, limits);
     std::string widths;
     for (int k = 0; k <= shape.numHidden; k++)
         widths += (k == 0 ? "" : ", ") + std::to_string(shape.readout[k]);
@@ -68,6 +71,8 @@ KernelSource CudaNetwork::getSource(const NetworkParameters& p, CudaPrecision pr
         {"PAINN_H", std::to_string(shape.H)},
         {"PAINN_L", std::to_string(shape.L)},
         {"PAINN_MANY", std::to_string(manyColumns(shape, precision, limits) / 8)},
+        {"PAINN_MOLECULE_ATOMS", std::to_string(std::max(molecule.atoms, 1))},
+        {"PAINN_MOLECULE_TABLE", molecule.hasTable ? "1" : "0"},
         {"PAINN_READOUT_LAYERS", std::to_string(shape.numHidden)},
         {"PAINN_READOUT_WIDTHS", widths},
         {"PAINN_CELLS", std::to_string(grid.numCells)},
@@ -89,6 +94,17 @@ int CudaNetwork::manyColumns(const Shape& shape, CudaPrecision precision, const 
         if (nodeMemory(shape, columns).size * bytes <= limits.sharedBytes / 2)
             return columns;
     return 8;
+}
+
+CudaNetwork::MoleculeForm CudaNetwork::getMoleculeForm(const Shape& shape, int numCells, CudaPrecision precision,
+                                                       const DeviceLimits& limits) {
+    if (!limits.hasClusters || !usesTensorCores(precision, limits) || shape.H / SLICE > MOST_BLOCKS)
+        return {};
+    for (bool hasTable : {true, false})
+        for (int atoms : {32, 24})
+            if (static_cast<size_t>(moleculeMemory(shape, atoms, hasTable ? numCells : 0).size) <= limits.sharedBytes)
+                return {atoms, hasTable};
+    return {};
 }
 
 struct CudaNetwork::State {

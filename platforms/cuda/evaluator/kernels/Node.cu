@@ -3,7 +3,7 @@
 
 /** F6 of block l and F5a of the next. */
 template <int NT> __device__ __forceinline__ void nodeForward(const Arrays& arrays, int l, unsigned char* memory) {
-    const Columns<NT> columns(arrays, memory);
+    const Columns<NT> columns(memory, blockIdx.x * Columns<NT>::COUNT, arrays.numAtoms);
     updateForward<NT, false>(arrays, l, columns);
     if (!IS_STUDENT)
         contextForward(arrays, l + 1, columns);
@@ -11,18 +11,24 @@ template <int NT> __device__ __forceinline__ void nodeForward(const Arrays& arra
 
 /** F6 of the last block, F7, and back: B7, B6. */
 template <int NT> __device__ __forceinline__ void nodeTurn(const Arrays& arrays, unsigned char* memory) {
-    const Columns<NT> columns(arrays, memory);
+    const Columns<NT> columns(memory, blockIdx.x * Columns<NT>::COUNT, arrays.numAtoms);
     updateForward<NT, true>(arrays, L - 1, columns);
     readoutForward(arrays, columns);
     if (!arrays.hasForces)
         return;
-    readoutBackward(arrays, columns, arrays.adjoint[(L - 1) % 2]);
+    readoutBackward(arrays, columns);
+    Real4* adjoint = arrays.adjoint[(L - 1) % 2];
+    columns.forAll([&](int column, int channel) {
+        if (columns.has(column))
+            adjoint[columns.place(column, channel)] = makeReal4(columns.in(column, channel), 0, 0, 0);
+    });
+    __syncthreads();
     updateBackward<NT, true>(arrays, L - 1, columns);
 }
 
 /** B5a of block l and B6 of the one before. */
 template <int NT> __device__ __forceinline__ void nodeBackward(const Arrays& arrays, int l, unsigned char* memory) {
-    const Columns<NT> columns(arrays, memory);
+    const Columns<NT> columns(memory, blockIdx.x * Columns<NT>::COUNT, arrays.numAtoms);
     if (!IS_STUDENT)
         contextBackward(arrays, l, columns);
     updateBackward<NT, false>(arrays, l - 1, columns);

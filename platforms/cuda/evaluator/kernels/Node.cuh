@@ -8,9 +8,10 @@ template <int NT> struct Columns {
     int first, numAtoms;
     Real *input, *hidden, *slopes, *vectors, *mixed;
 
-    __device__ __forceinline__ Columns(const Arrays& arrays, unsigned char* memory)
-        : first(blockIdx.x * COUNT), numAtoms(arrays.numAtoms), input(reinterpret_cast<Real*>(memory)),
-          hidden(input + M.hidden), slopes(input + M.slopes), vectors(input + M.vectors), mixed(input + M.mixed) {}
+    /** @param first, end   atoms */
+    __device__ __forceinline__ Columns(unsigned char* memory, int first, int end)
+        : first(first), numAtoms(end), input(reinterpret_cast<Real*>(memory)), hidden(input + M.hidden),
+          slopes(input + M.slopes), vectors(input + M.vectors), mixed(input + M.mixed) {}
     /** Where a channel of a column's atom stands in an [N][H] array; columns without an atom have none. */
     __device__ __forceinline__ size_t place(int column, int channel) const {
         return size_t(first + column) * H + channel;

@@ -48,4 +48,59 @@ template <int N> __device__ __forceinline__ void waitCopies() {
 #endif
 }
 
+// Clusters of blocks (from capability 9.0 on), which write into each other's shared memory. Addresses are those of
+// shared memory; an mbarrier is 8 bytes of it.
+
+__device__ __forceinline__ unsigned sharedAddress(const void* shared) {
+    return static_cast<unsigned>(__cvta_generic_to_shared(shared));
+}
+
+#if PAINN_CAPABILITY >= 90
+
+__device__ __forceinline__ int clusterRank() {
+    int rank;
+    asm("mov.u32 %0,%%cluster_ctarank;" : "=r"(rank));
+    return rank;
+}
+
+__device__ __forceinline__ void clusterSync() {
+    asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
+
+/** The same place in the memory of another block. */
+__device__ __forceinline__ unsigned mapAddress(unsigned address, int rank) {
+    unsigned mapped;
+    asm("mapa.shared::cluster.u32 %0,%1,%2;" : "=r"(mapped) : "r"(address), "r"(rank));
+    return mapped;
+}
+
+/** Write into the memory of a block, whose barrier learns that 16 bytes have come. */
+__device__ __forceinline__ void storeAsync(unsigned address, float4 value, unsigned barrier) {
+    asm volatile("st.async.shared::cluster.mbarrier::complete_tx::bytes.v4.f32 [%0],{%1,%2,%3,%4},[%5];" ::"r"(address),
+                 "f"(value.x), "f"(value.y), "f"(value.z), "f"(value.w), "r"(barrier)
+                 : "memory");
+}
+
+/** To be followed by clusterSync() before another block uses it. */
+__device__ __forceinline__ void barrierInit(unsigned barrier, unsigned arrivals) {
+    asm volatile("mbarrier.init.shared::cta.b64 [%0],%1;\nfence.mbarrier_init.release.cluster;" ::"r"(barrier),
+                 "r"(arrivals)
+                 : "memory");
+}
+
+/** Arrive at a barrier and tell it how many bytes have to come before its phase is complete. */
+__device__ __forceinline__ void barrierExpect(unsigned barrier, unsigned bytes) {
+    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _,[%0],%1;" ::"r"(barrier), "r"(bytes) : "memory");
+}
+
+/** Wait until the phase of this parity is complete. */
+__device__ __forceinline__ void barrierWait(unsigned barrier, unsigned parity) {
+    asm volatile("{\n.reg .pred done;\nagain:\n"
+                 "mbarrier.try_wait.parity.shared::cta.b64 done,[%0],%1;\n@!done bra again;\n}" ::"r"(barrier),
+                 "r"(parity)
+                 : "memory");
+}
+
+#endif
+
 #endif

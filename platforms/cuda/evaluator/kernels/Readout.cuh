@@ -68,9 +68,8 @@ template <int NT> __device__ __forceinline__ void readoutForward(const Arrays& a
     __syncthreads();
 }
 
-/** B7: the adjoints behind the last update into `adjoint`; vectors have none. */
-template <int NT>
-__device__ __forceinline__ void readoutBackward(const Arrays& arrays, const Columns<NT>& columns, Real4* adjoint) {
+/** B7: the adjoints of the scalars behind the last update into columns.in; vectors have none. */
+template <int NT> __device__ __forceinline__ void readoutBackward(const Arrays& arrays, const Columns<NT>& columns) {
     constexpr int LAST = SHAPE.numHidden, WIDTH = SHAPE.readout[LAST];
     constexpr NodeMemory M = Columns<NT>::M;
     Real* top = LAST % 2 == 0 ? columns.input : columns.hidden;
@@ -85,9 +84,4 @@ __device__ __forceinline__ void readoutBackward(const Arrays& arrays, const Colu
     __syncthreads();
     if constexpr (LAST > 0)
         ReadoutLayer<NT, LAST - 1>::backward(arrays, columns);
-    columns.forAll([&](int column, int channel) {
-        if (columns.has(column))
-            adjoint[columns.place(column, channel)] = makeReal4(columns.in(column, channel), 0, 0, 0);
-    });
-    __syncthreads();
 }

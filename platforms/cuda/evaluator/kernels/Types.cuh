@@ -41,7 +41,10 @@ struct __align__(16) Edge {
 };
 
 /** The network's shape, all of it known to the compiler. */
-constexpr Shape SHAPE = {PAINN_STUDENT, PAINN_H, PAINN_L, PAINN_READOUT_LAYERS, {PAINN_READOUT_WIDTHS}};
+PAINN_BOTH constexpr Shape makeShape() {
+    return {PAINN_STUDENT, PAINN_H, PAINN_L, PAINN_READOUT_LAYERS, {PAINN_READOUT_WIDTHS}};
+}
+constexpr Shape SHAPE = makeShape();
 constexpr int H = PAINN_H, L = PAINN_L, CELLS = PAINN_CELLS;
 constexpr bool IS_STUDENT = PAINN_STUDENT;
 constexpr Wide CUTOFF = PAINN_CUTOFF, TABLE_FIRST = PAINN_TABLE_FIRST, CELL_WIDTH = PAINN_CELL_WIDTH; // nm

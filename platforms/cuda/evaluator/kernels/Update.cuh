@@ -1,6 +1,58 @@
 // SPDX-License-Identifier: MIT
 // F6 and B6: the update of one block, for the columns of a node kernel.
 
+/** F6c without p: what the gates q and r do to features. VW: V and W of a canonical network, [6]. */
+__device__ __forceinline__ void applyGates(Real4& f, Real q, Real r, const Real* M, const Real* VW) {
+    if (IS_STUDENT) {
+        const Real x = f.y, y = f.z, z = f.w;
+        f.y = x * q + (M[0] * x + M[1] * y + M[2] * z) * r;
+        f.z = y * q + (M[3] * x + M[4] * y + M[5] * z) * r;
+        f.w = z * q + (M[6] * x + M[7] * y + M[8] * z) * r;
+        return;
+    }
+    f.x += r * (VW[0] * VW[3] + VW[1] * VW[4] + VW[2] * VW[5]);
+    f.y += VW[3] * q;
+    f.z += VW[4] * q;
+    f.w += VW[5] * q;
+}
+
+/** B6c: the adjoints of q and r; in a student also those of the vectors, in place. f: features after the message. */
+__device__ __forceinline__ void combineAdjoints(Real4& a, const Real4& f, const Real2& qr, const Real* M,
+                                                const Real* VW, Real& q_adj, Real& r_adj) {
+    if (IS_STUDENT) {
+        q_adj = a.y * f.y + a.z * f.z + a.w * f.w;
+        // (M v) . a = v . (M^T a)
+        const Real bx = M[0] * a.y + M[3] * a.z + M[6] * a.w, by = M[1] * a.y + M[4] * a.z + M[7] * a.w,
+                   bz = M[2] * a.y + M[5] * a.z + M[8] * a.w;
+        r_adj = bx * f.y + by * f.z + bz * f.w;
+        a = makeReal4(a.x, a.y * qr.x + bx * qr.y, a.z * qr.x + by * qr.y, a.w * qr.x + bz * qr.y);
+        return;
+    }
+    q_adj = a.y * VW[3] + a.z * VW[4] + a.w * VW[5];
+    r_adj = a.x * (VW[0] * VW[3] + VW[1] * VW[4] + VW[2] * VW[5]);
+}
+
+/**
+ * B6b, and the rest of B6c: add the adjoints of the MLP's inputs s and n; VW_adj [6], canonical, is overwritten with
+ * those of V and W.
+ */
+__device__ __forceinline__ void addInputAdjoints(Real4& a, const Real4& f, const Real2& qr, Real s_adj, Real n_adj,
+                                                 const Real* VW, Real* VW_adj) {
+    if (IS_STUDENT) {
+        const Real n = squareRoot(f.y * f.y + f.z * f.z + f.w * f.w);
+        const Real slope = n > 0 ? n_adj / n : Real(0);
+        a = makeReal4(a.x + s_adj, a.y + slope * f.y, a.z + slope * f.z, a.w + slope * f.w);
+        return;
+    }
+    const Real slope = n_adj / squareRoot(VW[0] * VW[0] + VW[1] * VW[1] + VW[2] * VW[2] + NORM_EPSILON);
+    const Real v_adj[3] = {a.y, a.z, a.w};
+    for (int x = 0; x < 3; x++) {
+        VW_adj[x] = a.x * qr.y * VW[3 + x] + slope * VW[x];
+        VW_adj[3 + x] = a.x * qr.y * VW[x] + v_adj[x] * qr.x;
+    }
+    a.x += s_adj;
+}
+
 /** F6a and F6b: the MLP's input [s, n] from the features after the message. */
 template <int NT> __device__ __forceinline__ void loadUpdate(const Arrays& arrays, int l, const Columns<NT>& columns) {
     const Real4* after = ofBlock(arrays.after, arrays, l);
@@ -60,19 +112,7 @@ __device__ __forceinline__ void updateForward(const Arrays& arrays, int l, const
             if (GROUPS == 3) {
                 const Real q = y[GROUPS / 2] + bias1[H + channel], r = y[GROUPS - 1] + bias1[2 * H + channel];
                 ofBlock(arrays.gates, arrays, l)[k] = makeReal2(q, r);
-                if (IS_STUDENT) {
-                    const Real x = f.y, y = f.z, z = f.w;
-                    f.y = x * q + (M[0] * x + M[1] * y + M[2] * z) * r;
-                    f.z = y * q + (M[3] * x + M[4] * y + M[5] * z) * r;
-                    f.w = z * q + (M[6] * x + M[7] * y + M[8] * z) * r;
-                }
-                else {
-                    const Real* V = &columns.mix(column, channel, 0, 0);
-                    f.x += r * (V[0] * V[3] + V[1] * V[4] + V[2] * V[5]);
-                    f.y += V[3] * q;
-                    f.z += V[4] * q;
-                    f.w += V[5] * q;
-                }
+                applyGates(f, q, r, M, IS_STUDENT ? nullptr : &columns.mix(column, channel, 0, 0));
             }
             columns.in(column, channel) = f.x;
             if (!LAST)
@@ -92,23 +132,14 @@ __device__ __forceinline__ void combineBackward(const Arrays& arrays, int l, con
         Real q_adj = 0, r_adj = 0;
         const size_t k = columns.place(column, channel);
         Real4 a = makeReal4(0, 0, 0, 0);
-        if (columns.has(column))
+        if (columns.has(column)) {
             a = adjoint[k];
-        if (columns.has(column) && IS_STUDENT && !LAST) {
-            const Real4 f = after[k];
-            const Real2 qr = gates[k];
-            q_adj = a.y * f.y + a.z * f.z + a.w * f.w;
-            // (M v) . a = v . (M^T a)
-            const Real bx = M[0] * a.y + M[3] * a.z + M[6] * a.w, by = M[1] * a.y + M[4] * a.z + M[7] * a.w,
-                       bz = M[2] * a.y + M[5] * a.z + M[8] * a.w;
-            r_adj = bx * f.y + by * f.z + bz * f.w;
-            adjoint[k] = makeReal4(a.x, a.y * qr.x + bx * qr.y, a.z * qr.x + by * qr.y, a.w * qr.x + bz * qr.y);
-        }
-        if (!IS_STUDENT) {
-            const Real* V = &columns.mix(column, channel, 0, 0);
-            const Real* W = V + 3;
-            q_adj = a.y * W[0] + a.z * W[1] + a.w * W[2];
-            r_adj = a.x * (V[0] * W[0] + V[1] * W[1] + V[2] * W[2]);
+            columns.in(column, channel) = a.x;
+            if (!LAST || !IS_STUDENT) {
+                combineAdjoints(a, after[k], gates[k], M, IS_STUDENT ? nullptr : &columns.mix(column, channel, 0, 0),
+                                q_adj, r_adj);
+                adjoint[k] = a;
+            }
         }
         columns.in(column, channel) = a.x;
         columns.in(column, H + channel) = q_adj;
@@ -151,25 +182,12 @@ __device__ __forceinline__ void updateBackward(const Arrays& arrays, int l, cons
                 if (!IS_STUDENT)
                     qr = ofBlock(arrays.gates, arrays, l)[k];
             }
-            const Real s_adj = a.x;
-            a.x += y[0];
-            if (IS_STUDENT) {
-                const Real n = squareRoot(f.y * f.y + f.z * f.z + f.w * f.w);
-                const Real slope = n > 0 ? y[1] / n : Real(0);
-                a.y += slope * f.y;
-                a.z += slope * f.z;
-                a.w += slope * f.w;
-            }
-            else {
-                const Real* V = &columns.mix(column, channel, 0, 0);
-                const Real* W = V + 3;
-                const Real slope = y[1] / squareRoot(V[0] * V[0] + V[1] * V[1] + V[2] * V[2] + NORM_EPSILON);
-                const Real v_adj[3] = {a.y, a.z, a.w};
-                for (int x = 0; x < 3; x++) {
-                    Real* row = columns.vectors + (3 * column + x) * Columns<NT>::M.vectorsRow;
-                    row[channel] = s_adj * qr.y * W[x] + slope * V[x];
-                    row[H + channel] = s_adj * qr.y * V[x] + v_adj[x] * qr.x;
-                }
+            Real VW_adj[6];
+            addInputAdjoints(a, f, qr, y[0], y[1], IS_STUDENT ? nullptr : &columns.mix(column, channel, 0, 0), VW_adj);
+            for (int x = 0; x < 3 && !IS_STUDENT; x++) {
+                Real* row = columns.vectors + (3 * column + x) * Columns<NT>::M.vectorsRow;
+                row[channel] = VW_adj[x];
+                row[H + channel] = VW_adj[3 + x];
             }
             if (columns.has(column))
                 adjoint[k] = a;
