@@ -22,15 +22,18 @@ failed=0
 
 # step NAME SECONDS LOG COMMAND...: runs a command no longer than that, its output at the end of LOG, and notes how it went.
 step() {
-    local name=$1 limit=$2 log=$OUTPUT/$3 begin=$SECONDS status=0
+    local name=$1 limit=$2 log=$OUTPUT/$3 begin=$SECONDS status=0 verdict=passed own=$BUILD/step.log
     shift 3
-    echo "== $name" | tee -a "$log"
-    timeout --kill-after=10 "$limit" "$@" >>"$log" 2>&1 || status=$?
-    local took=$((SECONDS - begin)) verdict=passed
-    [ $status = 0 ] || { verdict="FAILED ($status)"; failed=1; }
-    [ $status = 124 ] || [ $status = 137 ] && verdict="TIMED OUT"
-    table+=$(printf '%-44s %-12s %5d s' "$name" "$verdict" "$took")$'\n'
-    [ $status = 0 ] || tail -n 25 "$log"
+    echo "== $name"
+    timeout --kill-after=10 "$limit" "$@" >"$own" 2>&1 || status=$?
+    { echo "== $name"; cat "$own"; } >>"$log"
+    case $status in
+        0) ;;
+        124 | 137) verdict="TIMED OUT" failed=1 ;;
+        *) verdict="FAILED ($status)" failed=1 ;;
+    esac
+    table+=$(printf '%-44s %-12s %5d s' "$name" "$verdict" "$((SECONDS - begin))")$'\n'
+    [ $status = 0 ] || tail -n "${PAINN_TAIL:-25}" "$own"
     return $status
 }
 

@@ -23,13 +23,14 @@ if [[ $steps == *tests* ]]; then
     done
     for precision in Single Mixed Double; do
         # shellcheck disable=SC2016
-        step "suite, CUDA$precision" 1000 tests.log bash -c 'tail --pid="$1" -f /dev/null; cat "$2"; grep -q "^\[  PASSED  \]" "$2" &&
-            ! grep -q "FAILED\|SKIPPED" "$2"' - "$(cat "$BUILD/$precision.pid")" "$BUILD/$precision.log"
+        step "suite, CUDA$precision" 1000 tests.log bash -c 'tail --pid="$1" -f /dev/null; cat "$2"
+            grep -q "\[==========\] [1-9][0-9]* tests\? .*ran" "$2" && grep -q "\[  PASSED  \]" "$2" && ! grep -q "FAILED" "$2"' \
+            - "$(cat "$BUILD/$precision.pid")" "$BUILD/$precision.log"
     done
 fi
 
 if [[ $steps == *sanitizers* ]]; then
-    sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer)
+    sanitizer=$(command -v compute-sanitizer || echo /usr/local/cuda/bin/compute-sanitizer)
     for tool in memcheck racecheck initcheck synccheck; do
         for model in student canonical; do
             step "$tool, $model" 300 sanitizers.log "$sanitizer" --tool $tool --error-exitcode 9 --print-limit 20 \

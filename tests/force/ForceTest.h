@@ -7,6 +7,7 @@
 #include "ExactNetwork.h"
 #include "OpenMM.h"
 #include "OpenMMPaiNN.h"
+#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -37,18 +38,44 @@ inline void loadPlugins() {
             std::cout << e.what() << std::endl; // e.g. no driver for a platform, which is then skipped
         }
     OpenMM::Platform::loadPluginsFromDirectory(PAINN_PLUGIN_DIR);
+    bool hasCuda = false;
+    for (int i = 0; i < OpenMM::Platform::getNumPlatforms(); i++)
+        hasCuda = hasCuda || OpenMM::Platform::getPlatform(i).getName() == "CUDA";
     for (const std::string& failure : OpenMM::Platform::getPluginLoadFailures())
-        ADD_FAILURE() << failure;
+        if (!hasCuda && failure.find("libOpenMMPaiNNCUDA.so: ") != std::string::npos)
+            std::cout << failure << std::endl; // without OpenMM's own plugin for CUDA, or a driver
+        else
+            ADD_FAILURE() << failure;
 }
+
+/** How far forces and energies may be from those of the exact network. */
+struct Bars {
+    double largest, median; ///< forces, of their RMS
+    double energy;          ///< kJ/mol an atom of random networks, whose energies are larger than those of trained ones
+};
+inline constexpr Bars EXACT = {0, 0, 0}, SINGLE = {3e-5, 2e-6, 5e-5};
+/** Double precision with filters from tables. */
+inline constexpr Bars TABLES = {2e-7, 3e-8, 1e-6};
 
 /** What is expected of a platform. */
 struct PlatformTraits {
-    const char* name;
-    bool isExact;  ///< the exact network in double precision; otherwise filters from tables, in single precision
-    bool isOnHost; ///< works on OpenMM's own arrays; otherwise forces are summed in steps of 2^-32 kJ/mol/nm
+    const char *name, *platform;
+    const char* precision; ///< property of the platform, "" if it has none
+    Bars bars;
+    bool isOnHost;  ///< works on OpenMM's own arrays; otherwise forces are summed in steps of 2^-32 kJ/mol/nm
+    bool hasNative; ///< has a kernel of its own, not that of the CPU through a host copy
 };
 
-inline const PlatformTraits PLATFORMS[] = {{"Reference", true, true}, {"CPU", false, true}, {"OpenCL", false, false}};
+// OpenCL in double precision, so that only the network's own counts.
+inline const PlatformTraits PLATFORMS[] = {{"Reference", "Reference", "", EXACT, true, true},
+                                           {"CPU", "CPU", "", SINGLE, true, true},
+                                           {"OpenCL", "OpenCL", "double", SINGLE, false, false},
+                                           {"CUDASingle", "CUDA", "single", SINGLE, false, true},
+                                           {"CUDAMixed", "CUDA", "mixed", SINGLE, false, true},
+                                           {"CUDADouble", "CUDA", "double", TABLES, false, true}};
+
+/** Set by the platform under test: it holds positions in single precision, and Exact rounds them as it does. */
+inline bool roundsPositions = false;
 
 inline void PrintTo(const PlatformTraits& traits, std::ostream* out) {
     *out << traits.name;
@@ -59,24 +86,42 @@ class PlatformTest : public ::testing::TestWithParam<PlatformTraits> {
 protected:
     void SetUp() override {
         loadPlugins();
+        roundsPositions = std::string(GetParam().precision) == "single";
         for (int i = 0; i < OpenMM::Platform::getNumPlatforms(); i++)
-            if (OpenMM::Platform::getPlatform(i).getName() == GetParam().name)
+            if (OpenMM::Platform::getPlatform(i).getName() == GetParam().platform)
                 platform = &OpenMM::Platform::getPlatform(i);
+        std::string missing;
         if (platform == nullptr)
-            GTEST_SKIP() << "this OpenMM has no platform " << GetParam().name;
-        // Some installations have the platform but no device.
-        OpenMM::System system;
-        system.addParticle(1);
-        OpenMM::VerletIntegrator integrator(0.001);
-        try {
-            OpenMM::Context context(system, integrator, *platform, getProperties());
-        }
-        catch (const OpenMM::OpenMMException& e) {
-            GTEST_SKIP() << "no Context on " << GetParam().name << ": " << e.what();
-        }
+            missing = "this OpenMM has no platform " + std::string(GetParam().platform);
+        else
+            try { // Some installations have the platform but no device.
+                OpenMM::System system;
+                system.addParticle(1);
+                OpenMM::VerletIntegrator integrator(0.001);
+                OpenMM::Context context(system, integrator, *platform, getProperties());
+            }
+            catch (const OpenMM::OpenMMException& e) {
+                missing = std::string("no Context on ") + GetParam().name + ": " + e.what();
+            }
+        if (!missing.empty() && isCuda() && std::getenv("PAINN_REQUIRE_CUDA") != nullptr)
+            FAIL() << missing;
+        if (!missing.empty())
+            GTEST_SKIP() << missing;
+    }
+    void TearDown() override {
+        roundsPositions = false;
+    }
+    bool isCuda() const {
+        return std::string(GetParam().platform) == "CUDA";
+    }
+    bool isSingle() const {
+        return std::string(GetParam().precision) == "single";
+    }
+    bool hasNative() const {
+        return GetParam().hasNative;
     }
     bool isExact() const {
-        return GetParam().isExact;
+        return GetParam().bars.largest == 0;
     }
     bool isOnHost() const {
         return GetParam().isOnHost;
@@ -84,34 +129,31 @@ protected:
     bool hasThreads() const {
         return platform->getName() == "CPU";
     }
-    /** Double precision of the platform itself, so that only the network's own precision counts. */
     std::map<std::string, std::string> getProperties() const {
         std::map<std::string, std::string> properties;
-        if (!isOnHost())
-            properties["Precision"] = "double";
+        if (*GetParam().precision != 0)
+            properties["Precision"] = GetParam().precision;
         return properties;
     }
     /**
-     * How far an energy may be from that of the exact network, kJ/mol. In single precision this is more than the 2e-5
-     * kJ/mol an atom of TestPlatforms.cpp, because random networks have larger energies than trained ones.
+     * How far an energy may be from that of the exact network, kJ/mol.
      *
      * @param numAtoms   that contribute to the energy
      * @param exact      allowed on an exact platform, kJ/mol
      */
     double getTolerance(double numAtoms, double exact) const {
-        return isExact() ? exact : std::max(exact, 5e-5 * numAtoms);
+        return std::max(exact, GetParam().bars.energy * numAtoms);
     }
     /** Whether forces are those of the exact network; on an exact platform to a part of their RMS. */
     ::testing::AssertionResult forcesAgree(const std::vector<double>& expected, const std::vector<double>& found,
                                            double exact = 1e-12) const {
         const double rms = difference(expected, expected).rms;
         const double step = (isOnHost() || rms == 0 ? 0 : 5e-10 / rms);
-        if (isExact())
-            return arraysAgree(expected, found, exact + step);
+        const Bars& bars = GetParam().bars;
         const double median = difference(expected, found).median;
-        if (median > 2e-6 + step)
+        if (!isExact() && median > bars.median + step)
             return ::testing::AssertionFailure() << "median difference " << median << " of RMS " << rms;
-        return arraysAgree(expected, found, 3e-5 + step);
+        return arraysAgree(expected, found, (isExact() ? exact : bars.largest) + step);
     }
     std::unique_ptr<OpenMM::Context> makeContext(const OpenMM::System& system, OpenMM::Integrator& integrator) const {
         return std::make_unique<OpenMM::Context>(system, integrator, *platform, getProperties());
@@ -186,8 +228,11 @@ struct Exact {
         std::vector<int> elements;
         for (int element : cluster.elements)
             elements.push_back(static_cast<int>(std::find(known.begin(), known.end(), element) - known.begin()));
+        std::vector<double> positions = flatten(cluster.positions);
+        for (double& x : positions)
+            x = roundsPositions ? static_cast<float>(x) : x;
         ExactNetwork(model.getParameters())
-            .evaluate(elements, flatten(cluster.positions), boxVectors == nullptr ? nullptr : &box, atomEnergies,
+            .evaluate(elements, positions, boxVectors == nullptr ? nullptr : &box, atomEnergies,
                       &forces);
         for (double atomEnergy : atomEnergies)
             energy += atomEnergy;
@@ -202,6 +247,16 @@ inline double getEnergy(OpenMM::Context& context, int groups = -1) {
 
 inline std::vector<double> getForces(OpenMM::Context& context, int groups = -1) {
     return flatten(context.getState(OpenMM::State::Forces, false, groups).getForces());
+}
+
+/**
+ * As getForces(), but of the platform's own kind of exception: CUDA reports a force that is not finite, or a bad
+ * position, not before the next evaluation, if no energy is asked for.
+ */
+inline std::vector<double> getCheckedForces(OpenMM::Context& context) {
+    if (context.getPlatform().getName() == "CUDA")
+        getForces(context);
+    return getForces(context);
 }
 
 /** The message of the OpenMMException that a call throws; fails if it throws none or another one. */

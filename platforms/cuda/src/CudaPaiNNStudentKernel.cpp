@@ -5,7 +5,6 @@
 #include "internal/PeriodicBox.h"
 #include "openmm/common/ContextSelector.h"
 #include "openmm/internal/ContextImpl.h"
-#include <limits>
 #include <unistd.h>
 
 using namespace OpenMM;
@@ -52,7 +51,7 @@ void CudaCalcPaiNNStudentForceKernel::initialize(const System& system, const Pai
     scales.assign(atoms->subsystems.size(), 1.0); // as the evaluator begins
     wanted.assign(atoms->subsystems.size(), 1);
     if (force.getNumEnergyParameterDerivatives() > 0) {
-        derivatives = make_unique<ScaleDerivatives>(cc, *atoms);
+        derivatives = make_unique<ScaleDerivatives>(cc, force, *atoms);
         derivatives->setElements(*force.getModel().getParameters(), *atoms, elements);
     }
     cc.addReorderListener(new SlotListener(*this));
@@ -186,10 +185,8 @@ void CudaCalcPaiNNStudentForceKernel::throwProblem() {
     network->device.synchronize(cc.getCurrentStream());
     const DeviceStatus status = evaluator->getStatus();
     evaluator->resetStatus();
-    const double noLimit = numeric_limits<double>::max();
-    const ParticleValue energy{"energy of", "kJ/mol", cc.getUseDoublePrecision() ? noLimit : 1e18,
-                               "of single precision"};
-    const ParticleValue force{"force on", "kJ/mol/nm", 1 << 30, "that this platform can hold"};
+    const ParticleValue energy{"energy of", "kJ/mol", 1e18, "of this platform"};
+    const ParticleValue force{"force on", "kJ/mol/nm", 1 << 30, "of this platform"};
     vector<Vec3> positions; // those of now; where the problem is reported late, atoms may have moved on
     cc.getContextImpl()->getPositions(positions);
     const int particle = atoms->particles[status.atom1];

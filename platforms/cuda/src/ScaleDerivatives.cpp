@@ -35,13 +35,12 @@ extern "C" __global__ void addDerivatives(DERIVATIVE* __restrict__ derivatives, 
 
 } // namespace
 
-ScaleDerivatives::ScaleDerivatives(CudaContext& cc, const ForceEntries& atoms)
+ScaleDerivatives::ScaleDerivatives(CudaContext& cc, const PaiNNStudentForce& force, const ForceEntries& atoms)
     : cc(cc), numSubsystems(static_cast<int>(atoms.subsystems.size())) {
-    for (const ForceEntries::Subsystem& subsystem : atoms.subsystems) {
+    for (int i = 0; i < force.getNumEnergyParameterDerivatives(); i++) // of those that scale nothing, too
+        cc.addEnergyParameterDerivative(force.getEnergyParameterDerivativeName(i));
+    for (const ForceEntries::Subsystem& subsystem : atoms.subsystems)
         scaleOf.push_back(subsystem.differentiate ? subsystem.scale : "");
-        if (subsystem.differentiate)
-            cc.addEnergyParameterDerivative(subsystem.scale);
-    }
 }
 
 ScaleDerivatives::~ScaleDerivatives() {

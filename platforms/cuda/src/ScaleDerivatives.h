@@ -18,7 +18,7 @@ namespace PaiNNPlugin {
 class ScaleDerivatives {
 public:
     /** To be made before the Context's arrays are, since it tells the Context which derivatives there are. */
-    ScaleDerivatives(OpenMM::CudaContext& cc, const ForceEntries& atoms);
+    ScaleDerivatives(OpenMM::CudaContext& cc, const PaiNNStudentForce& force, const ForceEntries& atoms);
     ~ScaleDerivatives();
     /** @param elements   [atoms] index into NetworkParameters::atomicNumbers */
     void setElements(const NetworkParameters& parameters, const ForceEntries& atoms, const std::vector<int>& elements);
