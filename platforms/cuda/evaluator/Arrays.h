@@ -25,7 +25,8 @@ struct Report {
     int problem, atom1, atom2;
     int mostEdges;      ///< of one atom, over all evaluations
     int mostCandidates; ///< likewise
-    int unused[3];
+    int blocksDone;     ///< of finish()
+    int unused[2];
 };
 
 /** N atoms, S subsystems, H channels (padded), L blocks. Real4 of features and adjoints: scalar, then x, y, z. */

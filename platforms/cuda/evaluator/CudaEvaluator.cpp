@@ -62,7 +62,7 @@ struct CudaEvaluator::State {
     int largest = 0; ///< atoms of a subsystem
     std::vector<DeviceMemory> memory;
     DeviceMemory edges, candidates;
-    Report* report = nullptr;             ///< what showReport() writes
+    Report* report = nullptr;             ///< what finish() shows
     std::unique_ptr<LaunchList> lists[2]; ///< without and with forces
 };
 
@@ -259,7 +259,6 @@ std::vector<Launch> CudaEvaluator::State::listLaunches(bool withForces) const {
         addStages(list, withForces);
     list.push_back(makeLaunch("finish", std::max(divideUp(N, FINISH_THREADS), S), 2, FINISH_THREADS,
                               FINISH_THREADS * sizeof(double), 0));
-    list.push_back(makeLaunch("showReport", 1, 1, 1, 0, 0));
     for (Launch& launch : list)
         launch.arrays.hasForces = withForces;
     return list;
