@@ -20,7 +20,7 @@ struct BenchmarkSystem {
 
 namespace BenchmarkSystemDetail {
 
-const double DENSITY = 72; // atoms/nm^3: about 37,600 edges for 1000 atoms at 0.5 nm
+const double DENSITY = 72;   // atoms/nm^3: about 37,600 edges for 1000 atoms at 0.5 nm
 const double CLOSEST = 0.14; // nm
 
 /** Atoms at random, none too close to another: in a cube with periodic images, or in the ball within it. */

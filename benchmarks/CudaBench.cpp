@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstdio>
 #include <functional>
-#include <regex>
 
 namespace PaiNNPlugin {
 
@@ -16,9 +15,10 @@ double now() {
 
 /** Registers, spilled bytes and static shared memory of every kernel. */
 void reportKernels(CUmodule module, const std::string& text) {
-    const std::regex kernel(R"((\w+)\s*\(\s*const\s+Arrays\s+arrays)");
-    for (auto found = std::sregex_iterator(text.begin(), text.end(), kernel); found != std::sregex_iterator(); ++found) {
-        const std::string name = (*found)[1];
+    const std::string after = "(const Arrays arrays";
+    for (size_t end = text.find(after); end != std::string::npos; end = text.find(after, end + 1)) {
+        const size_t space = text.rfind(' ', end);
+        const std::string name = text.substr(space + 1, end - space - 1);
         CUfunction function;
         if (cuModuleGetFunction(&function, module, name.c_str()) != CUDA_SUCCESS)
             continue;
@@ -35,13 +35,16 @@ void reportKernels(CUmodule module, const std::string& text) {
 } // namespace
 
 BenchNetwork::BenchNetwork(CUdevice cuDevice, std::shared_ptr<const NetworkParameters> parameters,
-                           CudaPrecision precision, bool report) {
+                           CudaPrecision precision, bool report, bool clocks)
+    : clocks(clocks) {
     const double start = now();
     device = std::make_unique<CudaDevice>(cuDevice, [&](const DeviceLimits& limits) {
         const KernelSource source = CudaNetwork::getSource(*parameters, precision, limits);
         std::string text;
         for (const auto& define : source.defines)
             text += "#define " + define.first + " " + define.second + "\n";
+        if (clocks)
+            text += "#define PAINN_CLOCKS 1\n";
         text += source.text;
         // As OpenMM does: code for the virtual architecture, which the driver translates.
         const std::string code =

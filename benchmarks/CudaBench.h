@@ -13,9 +13,11 @@ namespace PaiNNPlugin {
 
 /** A GPU with a network's kernels and weights. */
 struct BenchNetwork {
-    /** @param report   whether to print what the compiler made of each kernel */
+    /** @param report   whether to print what the compiler made of each kernel
+     *  @param clocks   make kernels that print where their time goes */
     BenchNetwork(CUdevice device, std::shared_ptr<const NetworkParameters> parameters, CudaPrecision precision,
-                 bool report);
+                 bool report, bool clocks);
+    const bool clocks; ///< the kernels print where their time goes
     double compileSeconds = 0, loadSeconds = 0;
     std::unique_ptr<CudaDevice> device;
     std::shared_ptr<const CudaNetwork> network;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Times steps of the Langevin middle integrator on OpenMM's CUDA platform in mixed precision, with the network and without.
-// bench_cuda_steps MODEL [--json FILE]. OpenMM's plugins are loaded from beside it, ours from the folder PAINN_PLUGIN_DIR.
+// Times steps of the Langevin middle integrator on OpenMM's CUDA platform in mixed precision, with the network and
+// without. bench_cuda_steps MODEL [--json FILE]. OpenMM's plugins are loaded from beside it, ours from the folder
+// PAINN_PLUGIN_DIR.
 #include "BenchmarkSystems.h"
 #include "OpenMM.h"
 #include "OpenMMPaiNN.h"
@@ -22,7 +23,8 @@ double now() {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-/** The time of a step, s: the median of some runs. The energy is scaled down so that random atoms stay where they are. */
+/** The time of a step, s: the median of some runs. The energy is scaled down so that random atoms stay where they are.
+ */
 double timeSteps(const PaiNNStudentModel& model, const BenchmarkSystem& molecule, bool withNetwork) {
     System system;
     PaiNNStudentForce* force = new PaiNNStudentForce(model);

@@ -35,6 +35,12 @@ std::array<int, PARTS> rowOrder(const NetworkParameters& parameters) {
     return parameters.family == Family::Student ? std::array<int, PARTS>{0, 2, 1} : std::array<int, PARTS>{0, 1, 2};
 }
 
+/** So fine that the errors of the tables are of the order of the rounding errors in double precision. */
+int chooseNumCells(const NetworkParameters& parameters, CudaPrecision precision) {
+    return precision == CudaPrecision::Double ? FilterTable::chooseNumCells(parameters, {1e-13, 1e-12})
+                                              : FilterTable::chooseNumCells(parameters);
+}
+
 bool usesTensorCores(CudaPrecision precision, const DeviceLimits& limits) {
     return precision != CudaPrecision::Double && limits.hasTensorCores;
 }
@@ -55,7 +61,7 @@ Shape CudaNetwork::getShape(const NetworkParameters& p) {
 
 KernelSource CudaNetwork::getSource(const NetworkParameters& p, CudaPrecision precision, const DeviceLimits& limits) {
     const Shape shape = getShape(p);
-    const TableGrid grid = FilterTable::makeGrid(p, FilterTable::chooseNumCells(p));
+    const TableGrid grid = FilterTable::makeGrid(p, chooseNumCells(p, precision));
     const MoleculeForm molecule = getMoleculeForm(shape, grid.numCells, precision, limits);
     std::string widths;
     for (int k = 0; k <= shape.numHidden; k++)
@@ -101,8 +107,9 @@ CudaNetwork::MoleculeForm CudaNetwork::getMoleculeForm(const Shape& shape, int n
     if (!limits.hasClusters || !usesTensorCores(precision, limits) || shape.H / SLICE > MOST_BLOCKS)
         return {};
     for (bool hasTable : {true, false})
-        for (int atoms : {32, 24})
-            if (static_cast<size_t>(moleculeMemory(shape, atoms, hasTable ? numCells : 0).size) <= limits.sharedBytes)
+        for (int atoms : {32, 24, 16}) // each 8 of them have a block for their readout
+            if (atoms <= shape.H &&
+                static_cast<size_t>(moleculeMemory(shape, atoms, hasTable ? numCells : 0).size) <= limits.sharedBytes)
                 return {atoms, hasTable};
     return {};
 }
@@ -223,7 +230,7 @@ private:
 
 CudaNetwork::CudaNetwork(std::shared_ptr<const NetworkParameters> p, CudaPrecision precision, Device& device)
     : parameters(p), precision(precision), shape(getShape(*p)),
-      hasTensorCores(usesTensorCores(precision, device.getLimits())), numCells(FilterTable::chooseNumCells(*p)),
+      hasTensorCores(usesTensorCores(precision, device.getLimits())), numCells(chooseNumCells(*p, precision)),
       state(std::make_unique<State>()) {
     if (precision == CudaPrecision::Double)
         Loader<double>(*this, device).load();

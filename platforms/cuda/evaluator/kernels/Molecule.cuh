@@ -3,6 +3,26 @@
 // are those of the other kernels, with the same order of all sums.
 #if PAINN_CAPABILITY >= 90 && PAINN_TENSOR_CORES
 
+/** Where the time of one block goes, for benchmarks: prints the clock cycles of each stage. */
+struct StageClock {
+#if PAINN_CLOCKS
+    long long times[64] = {clock64()};
+    const char* names[64];
+    int count = 0;
+    __device__ void tick(const char* name) {
+        names[count] = name;
+        times[++count] = clock64();
+    }
+    __device__ void print() const {
+        for (int k = 0; k < count && threadIdx.x == 0 && blockIdx.x == 0; k++)
+            printf("    %-24s %6lld cycles\n", names[k], times[k + 1] - times[k]);
+    }
+#else
+    __device__ __forceinline__ void tick(const char*) {}
+    __device__ __forceinline__ void print() const {}
+#endif
+};
+
 struct Molecule {
     const Arrays& arrays;
     static constexpr bool HAS_TABLE = PAINN_MOLECULE_TABLE; ///< in shared memory
@@ -10,6 +30,7 @@ struct Molecule {
     const int rank, first, N, columns; ///< columns: N padded to 8
     unsigned char* memory;
     Exchange scatter, gather, vectorGather, turn, turnBack;
+    StageClock clock;
 
     __device__ __forceinline__ Molecule(const Arrays& arrays, unsigned char* memory)
         : arrays(arrays), rank(clusterRank()), first(arrays.starts[blockIdx.x / BLOCKS]),
@@ -167,7 +188,9 @@ struct Molecule {
 
     /** A hidden layer: from the products of LAYER to its values in all blocks; slopes are kept. */
     template <int LAYER> __device__ __forceinline__ void activateHidden(int l, int slopes) {
+        clock.tick("products");
         scatter.wait();
+        clock.tick("  wait");
         const Real* bias = layerBias<LAYER>(arrays, l) + rank * SLICE;
         forAll([&](int column, int c) {
             Real value, slope;
@@ -177,16 +200,20 @@ struct Molecule {
         });
         __syncthreads();
         gatherInputs(rank, at<float>(place.local), columns, at<float>(place.gathered), gather);
+        clock.tick("hidden layer, gather");
     }
     /** Its adjoint: from the products of a transposed layer to the hidden layer's adjoints in all blocks. */
     __device__ __forceinline__ void activateHiddenBackward(int l, int slopes) {
+        clock.tick("products");
         scatter.wait();
+        clock.tick("  wait");
         forAll([&](int column, int c) {
             local(0, column, c) =
                 sumProducts(at<float>(place.products), column, c) * number<float>(slopes, l, column, c);
         });
         __syncthreads();
         gatherInputs(rank, at<float>(place.local), columns, at<float>(place.gathered), gather);
+        clock.tick("hidden layer, gather");
     }
     template <int LAYER, int USED> __device__ __forceinline__ void scatterLocal(int l) {
         scatterProducts<LAYER, USED>(arrays, l, rank, at<float>(place.local), columns, at<float>(place.products),
@@ -255,16 +282,20 @@ struct Molecule {
         if (arrays.hasForces)
             turnBack.expect(columns * SLICE * 4);
         if (owns) {
+            clock.tick("turn");
             turn.wait();
+            clock.tick("  wait");
             for (int k = threadIdx.x; k < 8 && 8 * rank + k < N; k += 32 * MOLECULE_WARPS)
                 arrays.atomEnergies[owned.first + k] = at<double>(place.repulsion)[8 * rank + k];
             __syncthreads();
             readoutForward(arrays, owned);
+            clock.tick("readout");
         }
         if (!arrays.hasForces)
             return;
         if (owns) {
             readoutBackward(arrays, owned);
+            clock.tick("readout backward");
             for (int k = threadIdx.x; k < 8 * H / 4; k += 32 * MOLECULE_WARPS) {
                 const int column = k % 8, channel = k / 8 * 4;
                 turnBack.send(at<float>(place.scalars_adj) + (8 * rank + column) * SLICE + channel % SLICE,

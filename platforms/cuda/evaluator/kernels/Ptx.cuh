@@ -64,7 +64,7 @@ __device__ __forceinline__ int clusterRank() {
 }
 
 __device__ __forceinline__ void clusterSync() {
-    asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
+    asm volatile("barrier.cluster.arrive.release;\nbarrier.cluster.wait.acquire;" ::: "memory");
 }
 
 /** The same place in the memory of another block. */
