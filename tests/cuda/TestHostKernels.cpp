@@ -250,7 +250,7 @@ TEST_P(HostKernelTest, clustersChangeNoBit) {
             CudaBatch without(plain, parameters, some, box != nullptr ? &(*box)[0][0] : nullptr),
                 with = batch(some, box);
             const CudaResult expected = without.evaluate();
-            for (uint64_t seed = 0; seed < 2; seed++) {
+            for (uint64_t seed = 0; seed < 3; seed++) {
                 with.device.gpu.seed = seed;
                 EXPECT_TRUE(with.evaluate() == expected) << number << " molecules, seed " << seed;
                 EXPECT_EQ(with.evaluate(false).energies, expected.energies) << number << " molecules, seed " << seed;

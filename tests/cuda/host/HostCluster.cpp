@@ -234,21 +234,21 @@ void HostCluster::store(const HostStore& what) {
     resolve(what.address, 16);
     getBarrier(what.barrier);
     stores.push_back(what);
-    if (!isLate)
-        deliverStores();
+    if (!storesLate)
+        deliver(0);
 }
 
-void HostCluster::deliverStores() {
-    while (!stores.empty()) {
-        const HostStore store = stores.back(); // the order is nobody's business
-        stores.pop_back();
-        if (blocks[store.address >> HOST_RANK_SHIFT].returned == launch.threads)
-            fail("storeAsync() to a block whose threads have returned");
-        std::memcpy(resolve(store.address, 16), store.value, 16);
-        HostMBarrier& which = getBarrier(store.barrier);
-        which.bytes -= 16;
-        completePhase(which);
-    }
+/** Let one of the stores arrive. */
+void HostCluster::deliver(size_t which) {
+    const HostStore store = stores[which];
+    stores[which] = stores.back();
+    stores.pop_back();
+    if (blocks[store.address >> HOST_RANK_SHIFT].returned == launch.threads)
+        fail("storeAsync() to a block whose threads have returned");
+    std::memcpy(resolve(store.address, 16), store.value, 16);
+    HostMBarrier& target = getBarrier(store.barrier);
+    target.bytes -= 16;
+    completePhase(target);
 }
 
 } // namespace PaiNNPlugin

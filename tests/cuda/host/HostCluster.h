@@ -102,7 +102,8 @@ struct HostCluster {
     HostFiber scheduler;
     std::string problem;
     int returned = 0;
-    bool isLate = false; ///< copies and stores happen late, lanes run backwards
+    bool isLate = false;     ///< copies happen late, lanes run backwards
+    bool storesLate = false; ///< st.async happens when nobody can go on without
 
     // What the emulator does
     void prepare(const HostLaunch& launch);
@@ -136,7 +137,7 @@ private:
     void arrive(HostBarrier& barrier, int numThreads, bool waits, const HostSite& site);
     HostMBarrier& getBarrier(unsigned address);
     void completePhase(HostMBarrier& barrier);
-    void deliverStores();
+    void deliver(size_t which);
 };
 
 /** Who runs. One emulator runs at a time, in one thread of the host. */

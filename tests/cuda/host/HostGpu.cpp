@@ -67,6 +67,7 @@ void HostGpu::run(const HostLaunch& launch) {
     check(launch);
     cluster->prepare(launch);
     cluster->isLate = seed != 0;
+    cluster->storesLate = seed % 2 != 0;
     hostCluster = cluster.get();
     uint64_t random = seed;
     const int numX = launch.gridX / launch.cluster;
@@ -154,9 +155,10 @@ void HostCluster::run(HostIndex first, uint64_t& random) {
         if (!ran && stores.empty())
             report("nobody can go on");
         if (!ran)
-            deliverStores();
+            deliver(next(random) % stores.size());
     }
-    deliverStores();
+    while (!stores.empty())
+        deliver(0);
     checkShared();
 }
 

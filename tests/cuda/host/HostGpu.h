@@ -36,8 +36,8 @@ public:
     ~HostGpu();
     /**
      * 0: everything in order, copies at once. Another number: blocks and warps take turns in an order that depends on
-     * it, the lanes of a warp run backwards between its barriers, and asynchronous copies and stores happen as late as
-     * they may. Results must be the same bits, or a barrier or a wait is missing.
+     * it, the lanes of a warp run backwards between its barriers, and asynchronous copies happen as late as they may;
+     * so do stores into other blocks if it is odd. Results must be the same bits, or a barrier or a wait is missing.
      */
     uint64_t seed = 0;
     /** @throws std::runtime_error which says what is wrong and where each warp stands */
