@@ -18,8 +18,7 @@ CUmodule compile(CudaContext& cc, const PaiNNStudentModel& model, CudaPrecision 
 } // namespace
 
 LoadedNetwork::LoadedNetwork(CudaContext& cc, const PaiNNStudentModel& model, CudaPrecision precision)
-    : device(cc.getDevice(),
-             [&](const DeviceLimits& limits) { return compile(cc, model, precision, limits); }),
+    : device(cc.getDevice(), [&](const DeviceLimits& limits) { return compile(cc, model, precision, limits); }),
       network(make_shared<CudaNetwork>(model.getParameters(), precision, device)) {}
 
 shared_ptr<LoadedNetwork> getLoadedNetwork(CudaContext& cc, const PaiNNStudentModel& model) {

@@ -46,8 +46,8 @@ void CudaCalcPaiNNStudentForceKernel::initialize(const System& system, const Pai
     arrays.forces = cc.getLongForceBuffer().getDevicePointer();
     arrays.paddedSlots = cc.getPaddedNumAtoms();
     const vector<int> elements = atoms->findElements(force);
-    evaluator = make_unique<CudaEvaluator>(network->network, elements, atoms->subsystemOf, periodic, network->device,
-                                           arrays);
+    evaluator =
+        make_unique<CudaEvaluator>(network->network, elements, atoms->subsystemOf, periodic, network->device, arrays);
     scales.assign(atoms->subsystems.size(), 1.0); // as the evaluator begins
     wanted.assign(atoms->subsystems.size(), 1);
     if (force.getNumEnergyParameterDerivatives() > 0) {
@@ -96,14 +96,33 @@ void CudaCalcPaiNNStudentForceKernel::computeParticleEnergies(ContextImpl& conte
         return;
     checkProcess();
     ContextSelector selector(cc);
-    throwProblem();
-    update(context, true);
-    evaluator->launch(false, cc.getCurrentStream());
+    evaluateEnergies(context);
     vector<double> atomEnergies;
     evaluator->getAtomEnergies(atomEnergies, cc.getCurrentStream());
     throwProblem();
     for (size_t i = 0; i < atomEnergies.size(); i++)
         energies[atoms->entries[i]] = atomEnergies[i];
+}
+
+void CudaCalcPaiNNStudentForceKernel::computeSubsystemEnergies(ContextImpl& context, const vector<int>& subsystems,
+                                                               vector<double>& energies) {
+    if (evaluator == nullptr)
+        return;
+    checkProcess();
+    ContextSelector selector(cc);
+    evaluateEnergies(context);
+    vector<double> sums;
+    evaluator->getSubsystemEnergies(sums, cc.getCurrentStream());
+    throwProblem();
+    for (size_t i = 0; i < sums.size(); i++)
+        energies[subsystems[atoms->entries[atoms->subsystems[i].first]]] = sums[i];
+}
+
+/** Start an evaluation at the present positions, whose energies are of interest whatever the scales. */
+void CudaCalcPaiNNStudentForceKernel::evaluateEnergies(ContextImpl& context) {
+    throwProblem(); // of an earlier evaluation
+    update(context, true);
+    evaluator->launch(false, cc.getCurrentStream());
 }
 
 void CudaCalcPaiNNStudentForceKernel::checkProcess() const {

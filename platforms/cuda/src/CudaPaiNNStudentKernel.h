@@ -26,6 +26,8 @@ public:
     double execute(OpenMM::ContextImpl& context, bool includeForces, bool includeEnergy) override;
     void copyParametersToContext(OpenMM::ContextImpl& context, const PaiNNStudentForce& force) override;
     void computeParticleEnergies(OpenMM::ContextImpl& context, std::vector<double>& energies) override;
+    void computeSubsystemEnergies(OpenMM::ContextImpl& context, const std::vector<int>& subsystems,
+                                  std::vector<double>& energies) override;
 
 private:
     class ForceInfo;
@@ -37,6 +39,7 @@ private:
     void updateBox(OpenMM::ContextImpl& context);
     void updateScales(OpenMM::ContextImpl& context, bool judgeAll);
     void updateSlots();
+    void evaluateEnergies(OpenMM::ContextImpl& context);
     double finishEnergy();
     void throwProblem();
 

@@ -61,7 +61,8 @@ void ScaleDerivatives::setElements(const NetworkParameters& parameters, const Fo
 /** The Context knows all derivatives, those of other forces too, only after all forces were initialized. */
 void ScaleDerivatives::initialize() {
     const bool isWide = cc.getUseDoublePrecision() || cc.getUseMixedPrecision();
-    module = cc.createModule(SOURCE, {{"DERIVATIVE", isWide ? "double" : "float"}, {"THREADS", to_string(THREADS)}}, "");
+    module =
+        cc.createModule(SOURCE, {{"DERIVATIVE", isWide ? "double" : "float"}, {"THREADS", to_string(THREADS)}}, "");
     kernel = cc.getKernel(module, "addDerivatives");
     const vector<string>& names = cc.getEnergyParamDerivNames();
     vector<int> values;
