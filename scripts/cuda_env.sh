@@ -3,7 +3,7 @@
 # What test_cuda.sh and bench_cuda.sh have in common; to be sourced in the root of the repository. A machine with an NVIDIA GPU is
 # assumed, and cmake, ninja, g++ and Python 3.10 to 3.13 with venv. With PAINN_WHEELS=DIR nothing is fetched: wheels and the
 # headers of GoogleTest and nlohmann come from DIR, as scripts/bundle_cuda.sh fills it, and CUDA's libraries from the Python that
-# is on the PATH (the nvidia packages that PyTorch brings).
+# is on the PATH (the nvidia packages that PyTorch brings). With PAINN_PREBUILT=1 the programs in $PAINN_BUILD are used as they are.
 set -uo pipefail
 PYTHON=${PYTHON:-python3}
 OUTPUT=${PAINN_OUTPUT:-build/cuda-results}
@@ -85,8 +85,9 @@ END
 # The driver, the virtual environment and the programs that are named.
 build_for_cuda() {
     step "driver" 60 build.log nvidia-smi || finish
+    use_cuda_libraries
+    [ -z "${PAINN_PREBUILT:-}" ] || return 0
     step "virtual environment" 600 build.log bash -c 'source scripts/cuda_env.sh; make_venv' || finish
     step "configure" 120 build.log bash -c 'source scripts/cuda_env.sh; configure' || finish
     step "build" 900 build.log env PATH="$BIN:$PATH" cmake --build "$BUILD" --parallel "$JOBS" --target "$@" || finish
-    use_cuda_libraries
 }
