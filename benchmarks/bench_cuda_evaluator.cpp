@@ -7,6 +7,7 @@
 #include "CudaBench.h"
 #include "PaiNNStudentModel.h"
 #include "cuda/Nvrtc.h"
+#include "internal/windowsExportPaiNN.h"
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -209,7 +210,7 @@ int run(int argc, char** argv) {
 
 } // namespace
 
-int main(int argc, char** argv) {
+extern "C" OPENMM_EXPORT_PAINN int benchCudaEvaluator(int argc, char** argv) {
     try {
         return run(argc, argv);
     }

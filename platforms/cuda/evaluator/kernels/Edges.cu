@@ -13,7 +13,7 @@ __device__ __forceinline__ void checkPosition(const Arrays& arrays, int i, const
  *
  * @param list      these atoms; nullptr: the atoms from first on
  * @param use       called with an edge and its place in the row
- * @param energy    half the repulsion of atom i (F8), its sum over the lanes
+ * @param energy    half the repulsion of atom i (F8), on all lanes
  * @return the number of edges
  */
 template <class Use>
@@ -21,7 +21,7 @@ __device__ __forceinline__ int searchEdges(const Arrays& arrays, int i, const in
                                            const Position& xi, double& energy, Use use) {
     const int lane = threadIdx.x % 32;
     int count = 0;
-    Real repulsion = 0;
+    energy = 0;
     for (int base = first; base < last; base += 32) {
         const int k = base + lane, j = k >= last ? i : list != nullptr ? list[k] : k;
         Position r = {0, 0, 0};
@@ -36,10 +36,15 @@ __device__ __forceinline__ int searchEdges(const Arrays& arrays, int i, const in
         const unsigned mask = __ballot_sync(0xffffffffu, isEdge);
         const int place = count + __popc(mask & ((1u << lane) - 1));
         count += __popc(mask);
+        Real half = 0; // of the pair's repulsion
         if (isEdge)
-            use(makeEdge(arrays, i, j, r, d, repulsion), place);
+            use(makeEdge(arrays, i, j, r, d, half), place);
+#if PAINN_REPULSION
+        // One after another by neighbour: which lane finds an edge depends on the candidates.
+        for (unsigned some = __ballot_sync(0xffffffffu, half != 0); some != 0; some &= some - 1)
+            energy += __shfl_sync(0xffffffffu, half, __ffs(some) - 1);
+#endif
     }
-    energy = sumLanes<1, 32>(double(repulsion));
     return count;
 }
 

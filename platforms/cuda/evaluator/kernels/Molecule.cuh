@@ -190,6 +190,7 @@ struct Molecule {
     template <int LAYER> __device__ __forceinline__ void activateHidden(int l, int slopes) {
         clock.tick("products");
         scatter.wait();
+        __syncthreads(); // other warps may still read this block's inputs for the products of other blocks
         clock.tick("  wait");
         const Real* bias = layerBias<LAYER>(arrays, l) + rank * SLICE;
         forAll([&](int column, int c) {
@@ -206,6 +207,7 @@ struct Molecule {
     __device__ __forceinline__ void activateHiddenBackward(int l, int slopes) {
         clock.tick("products");
         scatter.wait();
+        __syncthreads(); // as above
         clock.tick("  wait");
         forAll([&](int column, int c) {
             local(0, column, c) =
@@ -347,9 +349,10 @@ struct Molecule {
         __syncthreads();
         if (IS_STUDENT)
             return;
+        // Not by the barrier of the next products, which others may send before all of these have come.
         scatterProducts<MIX_BACK, 2, 3 * COLUMNS>(arrays, l, rank, at<float>(place.local), 3 * columns,
-                                                  at<float>(place.vectors), scatter);
-        scatter.wait();
+                                                  at<float>(place.vectors), vectorGather);
+        vectorGather.wait();
         forAll([&](int column, int c) {
             if (column >= N)
                 return;
