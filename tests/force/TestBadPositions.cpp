@@ -88,7 +88,11 @@ TEST_P(BadPositions, overlapsAreRightOrRefused) {
                         Exact exact(model, cluster);
                         rounding += 1e-6 * fabs(exact.energy);
                         EXPECT_NEAR(exact.energy, energy, rounding) << "at " << d;
-                        EXPECT_TRUE(forcesAgree(exact.forces, forces)) << "at " << d;
+                        // What turns the close pair is a small difference of energies, divided by d: here 0.1 kJ/mol
+                        // are left of 290. Changing all weights by half a unit in their last place (2^-24) changes
+                        // the exact forces by up to 4.5e-5 of their RMS, 5e-6 kJ/mol / d.
+                        const double slack = GetParam().bars.largest / 6 / d; // 5e-6 in single precision
+                        EXPECT_TRUE(forcesAgree(exact.forces, forces, 0, slack)) << "at " << d;
                     }
                     EXPECT_NEAR(expected, found, 1e-9 + rounding / (h * d) + 1e-5 * fabs(expected)) << "at " << d;
                     EXPECT_TRUE(isOnHost() || fabs(found) < (1 << 30));
