@@ -7,12 +7,11 @@ namespace PaiNNPlugin {
 namespace {
 
 // As the kernels have them.
-const int EDGE_THREADS = 256, CELL_THREADS = 1024, CANDIDATE_THREADS = 128, MESSAGE_WARPS = 16, NODE_WARPS = 8,
-          FINISH_THREADS = 128;
+const int EDGE_THREADS = 128, CELL_THREADS = 1024, CANDIDATE_THREADS = 128, MESSAGE_WARPS = 16, FINISH_THREADS = 128;
 /** Rows of edges and candidates of larger subsystems begin with so much room, and grow when they are nearly full. */
 const int FIRST_CAPACITY = 128, FIRST_CANDIDATES = 256;
 /** Larger subsystems than this keep a list of candidates for edges. */
-const int ATOMS_FOR_CANDIDATES = 1500;
+const int ATOMS_FOR_CANDIDATES = 256;
 /** From so many atoms on a message block keeps its part of the filter table in shared memory. */
 const int ATOMS_FOR_SHARED_TABLE = 256;
 /** From so many atoms for each multiprocessor on, node blocks work on many atoms. */
@@ -213,7 +212,8 @@ void CudaEvaluator::State::addNode(std::vector<Launch>& list, const char* few, c
     const DeviceLimits& limits = device.getLimits();
     const bool isMany = arrays.numAtoms > ATOMS_FOR_MANY_COLUMNS * limits.multiprocessors;
     const int columns = isMany ? CudaNetwork::manyColumns(network->shape, network->precision, limits) : 8;
-    list.push_back(makeLaunch(isMany ? many : few, divideUp(arrays.numAtoms, columns), 1, 32 * NODE_WARPS,
+    list.push_back(makeLaunch(isMany ? many : few, divideUp(arrays.numAtoms, columns), 1,
+                              32 * (isMany ? NODE_WARPS_MANY : NODE_WARPS_FEW),
                               static_cast<size_t>(nodeMemory(network->shape, columns).size) * realBytes, l));
 }
 

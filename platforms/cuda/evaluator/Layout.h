@@ -116,11 +116,15 @@ PAINN_BOTH constexpr int widest(const Shape& shape) {
 /** Rows in shared memory are so much longer than what they hold that 8 of them fall into different banks. */
 constexpr int ROW_PADDING = 8;
 
+/** Warps of a node block that works on 8 or on more columns. */
+[[maybe_unused]] constexpr int NODE_WARPS_FEW = 16, NODE_WARPS_MANY = 8;
+
 /** Shared memory of a node block, in numbers: where its arrays begin, for `columns` atoms. */
 struct NodeMemory {
     int input, inputRow;     ///< [columns][inputRow]: up to 3 H, or a readout layer
     int hidden, hiddenRow;   ///< [columns][hiddenRow]: H, or a readout layer
     int slopes, slopesRow;   ///< [columns][slopesRow]: SiLU' of all readout layers
+    int halves;              ///< of 8 columns: [pairs of warps][tiles][2][32] pairs, see multiply()
     int vectors, vectorsRow; ///< canonical: [3 columns][vectorsRow], up to 2 H
     int mixed;               ///< canonical: [columns][H][6]: V and W
     int size;
@@ -135,7 +139,9 @@ PAINN_BOTH constexpr NodeMemory nodeMemory(const Shape& shape, int columns) {
     m.slopes = m.hidden + columns * m.hiddenRow;
     for (int k = 1; k <= shape.numHidden; k++)
         m.slopesRow += shape.readout[k];
-    m.vectors = m.slopes + columns * m.slopesRow;
+    m.halves = m.slopes + columns * m.slopesRow;
+    const int tiles = shape.isStudent ? 3 : 6; // that a warp works on at a time
+    m.vectors = m.halves + (columns == 8 ? NODE_WARPS_FEW / 2 * tiles * 128 : 0);
     m.vectorsRow = 2 * shape.H + ROW_PADDING;
     m.mixed = m.vectors + (shape.isStudent ? 0 : 3 * columns * m.vectorsRow);
     m.size = m.mixed + (shape.isStudent ? 0 : columns * shape.H * 6);
@@ -184,7 +190,7 @@ PAINN_BOTH constexpr MoleculeMemory moleculeMemory(const Shape& shape, int N, in
     m.vectors = m.gathered + columns * (shape.H + ROW_PADDING) * 4;
     m.outputs = m.vectors + canonical * 3 * columns * (shape.H + ROW_PADDING) * 4;
     m.readout = m.outputs + 2 * parts * SLICE * columns * 4;
-    m.scalars_adj = m.readout + nodeMemory(shape, 8).vectors * 4;
+    m.scalars_adj = m.readout + (nodeMemory(shape, 8).halves + MOLECULE_WARPS / 2 * 128) * 4;
     m.slopes = m.scalars_adj + columns * SLICE * 4;
     m.contextSlopes = m.slopes + shape.L * columns * SLICE * 4;
     m.gates = m.contextSlopes + canonical * shape.L * columns * SLICE * 4;

@@ -7,7 +7,7 @@ __device__ __forceinline__ void contextForward(const Arrays& arrays, int l, cons
     const Real *bias0 = layerBias<CONTEXT0>(arrays, l), *bias1 = layerBias<CONTEXT1>(arrays, l);
     Real* slopes = ofBlock(arrays.contextSlope, arrays, l - 1);
     Real4* context = ofBlock(arrays.context, arrays, l - 1);
-    multiplyLayer<CONTEXT0, 1, 1, NT>(arrays, l, columns.input, Columns<NT>::M.inputRow,
+    multiplyLayer<CONTEXT0, 1, 1, NT>(arrays, l, columns.input, Columns<NT>::M.inputRow, columns.halves,
                                       [&](int channel, int column, const Real(&y)[1]) {
                                           Real value, slope;
                                           activate(y[0] + bias0[channel], value, slope);
@@ -16,12 +16,13 @@ __device__ __forceinline__ void contextForward(const Arrays& arrays, int l, cons
                                               slopes[columns.place(column, channel)] = slope;
                                       });
     __syncthreads();
-    multiplyLayer<CONTEXT1, 3, 1, NT>(
-        arrays, l, columns.hidden, Columns<NT>::M.hiddenRow, [&](int channel, int column, const Real(&y)[3]) {
-            if (columns.has(column))
-                context[columns.place(column, channel)] =
-                    makeReal4(y[0] + bias1[channel], y[1] + bias1[H + channel], y[2] + bias1[2 * H + channel], 0);
-        });
+    multiplyLayer<CONTEXT1, 3, 1, NT>(arrays, l, columns.hidden, Columns<NT>::M.hiddenRow, columns.halves,
+                                      [&](int channel, int column, const Real(&y)[3]) {
+                                          if (columns.has(column))
+                                              context[columns.place(column, channel)] =
+                                                  makeReal4(y[0] + bias1[channel], y[1] + bias1[H + channel],
+                                                            y[2] + bias1[2 * H + channel], 0);
+                                      });
     __syncthreads();
 }
 
@@ -38,13 +39,14 @@ __device__ __forceinline__ void contextBackward(const Arrays& arrays, int l, con
     __syncthreads();
     const Real* slopes = ofBlock(arrays.contextSlope, arrays, l - 1);
     Real4* adjoint = arrays.adjoint[(l + 1) % 2];
-    multiplyLayer<CONTEXT1_BACK, 1, 3, NT>(
-        arrays, l, columns.input, Columns<NT>::M.inputRow, [&](int channel, int column, const Real(&y)[1]) {
-            columns.mid(column, channel) =
-                columns.has(column) ? y[0] * slopes[columns.place(column, channel)] : Real(0);
-        });
+    multiplyLayer<CONTEXT1_BACK, 1, 3, NT>(arrays, l, columns.input, Columns<NT>::M.inputRow, columns.halves,
+                                           [&](int channel, int column, const Real(&y)[1]) {
+                                               columns.mid(column, channel) =
+                                                   columns.has(column) ? y[0] * slopes[columns.place(column, channel)]
+                                                                       : Real(0);
+                                           });
     __syncthreads();
-    multiplyLayer<CONTEXT0_BACK, 1, 1, NT>(arrays, l, columns.hidden, Columns<NT>::M.hiddenRow,
+    multiplyLayer<CONTEXT0_BACK, 1, 1, NT>(arrays, l, columns.hidden, Columns<NT>::M.hiddenRow, columns.halves,
                                            [&](int channel, int column, const Real(&y)[1]) {
                                                if (columns.has(column))
                                                    adjoint[columns.place(column, channel)].x += y[0];

@@ -10,6 +10,7 @@ __device__ __forceinline__ void addForce(const Arrays& arrays, int i) {
         return;
     for (int k = 0; k < 3; k++) {
         double force = 0;
+#pragma unroll
         for (int slice = 0; slice < H / SLICE; slice++)
             force += double(arrays.sliceForces[(size_t(slice) * arrays.numAtoms + i) * 3 + k]);
         force *= scale;
@@ -27,6 +28,7 @@ __device__ __forceinline__ void addForce(const Arrays& arrays, int i) {
 /** The threads of a block: the sum of the energies of one subsystem's atoms. sums: [FINISH_THREADS] */
 __device__ __forceinline__ void sumEnergies(const Arrays& arrays, int subsystem, double* sums) {
     double sum = 0;
+#pragma unroll 4
     for (int i = arrays.starts[subsystem] + threadIdx.x; i < arrays.starts[subsystem + 1]; i += FINISH_THREADS) {
         const double energy = arrays.atomEnergies[i];
         if (!(energy < 1e18 && energy > -1e18))

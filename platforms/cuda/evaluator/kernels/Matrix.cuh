@@ -2,8 +2,6 @@
 // Linear layers for the atoms of one block: y = W x, one column an atom. A value y is summed in an order that depends
 // on nothing but the layer's shape, so that all kernels and batches give the same bits.
 
-constexpr int NODE_WARPS = 8; ///< of a block of a node kernel
-
 #if PAINN_TENSOR_CORES
 
 /** A number as a sum of two of TF32; what is left is below 2^-22 of it. */
@@ -41,6 +39,37 @@ __device__ __forceinline__ void multiplyStep(float (&c)[TILES][NT][4], const flo
     }
 }
 
+/** Half of the sum of multiply(), for tile m of each group of outputs: the channels of half of the steps. */
+template <int TILES, int TILES_OF_GROUP, int STEPS, int IN, int PARTS, int USED, int NT>
+__device__ __forceinline__ void multiplyHalf(const Real* W, const Real* x, int row, int m, int half,
+                                             float (&sum)[TILES][NT][4]) {
+    const int lane = threadIdx.x % 32, g = lane / 4, q = lane % 4;
+#pragma unroll(TILES* NT > 4 ? 2 : 4)
+    for (int step = half * (STEPS / 2); step < (half + 1) * (STEPS / 2); step++) {
+        float c[TILES][NT][4] = {};
+#pragma unroll
+        for (int part = 0; part < USED; part++) {
+            float4 w[TILES];
+            float2 in[NT];
+#pragma unroll
+            for (int t = 0; t < TILES; t++)
+                w[t] = reinterpret_cast<const float4*>(
+                    W)[(((t * TILES_OF_GROUP + m) * STEPS + step) * PARTS + part) * 32 + lane];
+#pragma unroll
+            for (int n = 0; n < NT; n++)
+                in[n] = *reinterpret_cast<const float2*>(x + (n * 8 + g) * row + part * IN + step * 8 + 2 * q);
+            multiplyStep<TILES, NT>(c, w, in);
+        }
+#pragma unroll
+        for (int t = 0; t < TILES; t++)
+#pragma unroll
+            for (int n = 0; n < NT; n++)
+#pragma unroll
+                for (int k = 0; k < 4; k++)
+                    sum[t][n][k] += c[t][n][k];
+    }
+}
+
 /**
  * y = W x for 8 NT columns. Calls finish(channel, column, y) with y [TILES], the outputs channel, OUT + channel ... of
  * a column, by some thread for each channel and column.
@@ -52,58 +81,55 @@ __device__ __forceinline__ void multiplyStep(float (&c)[TILES][NT][4], const flo
  * @tparam USED      so many parts are not zero
  * @param W          [ALL / 16][IN / 8][PARTS][32] fours, one for each lane of a warp
  * @param x          [8 NT][row] inputs, of part p from p IN on; shared memory
+ * @param halves     nullptr: a warp computes both halves; otherwise two warps share them, and bring them together here:
+ *                   shared memory, [pairs of warps][TILES][NT][2][32] pairs
  */
 template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, class Finish>
-__device__ __forceinline__ void multiply(const Real* W, const Real* x, int row, Finish finish) {
+__device__ __forceinline__ void multiply(const Real* W, const Real* x, int row, float* halves, Finish finish) {
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, q = lane % 4;
-    constexpr int STEPS = IN / 8;
-    for (int m = warp; m < OUT / TILE_ROWS; m += blockDim.x / 32) {
-        float total[TILES][NT][4];
+    constexpr int ROWS = OUT / TILE_ROWS, STEPS = IN / 8;
+    const int sharing = halves == nullptr ? 1 : 2, workers = blockDim.x / 32 / sharing, worker = warp / sharing;
+    for (int first = 0; first < ROWS; first += workers) {
+        const int m = first + worker;
+        float sum[TILES][NT][4] = {}, other[TILES][NT][4] = {};
+        const int half = sharing == 1 ? 0 : warp % 2;
+        if (m < ROWS) {
+            multiplyHalf<TILES, ROWS, STEPS, IN, PARTS, USED, NT>(W, x, row, m, half, sum);
+            if (sharing == 1)
+                multiplyHalf<TILES, ROWS, STEPS, IN, PARTS, USED, NT>(W, x, row, m, 1, other);
+        }
+        // Of two warps the first finishes rows g, the second rows g + 8.
+        if (sharing == 2) {
+            float2* place = reinterpret_cast<float2*>(halves) + (worker * TILES * NT * 2) * 32 + lane;
 #pragma unroll
-        for (int half = 0; half < 2; half++) {
-            float sum[TILES][NT][4] = {};
-#pragma unroll(TILES* NT > 4 ? 2 : 4)
-            for (int step = half * (STEPS / 2); step < (half + 1) * (STEPS / 2); step++) {
-                float c[TILES][NT][4] = {};
+            for (int k = 0; k < TILES * NT; k++) {
+                const float (&c)[4] = sum[k / NT][k % NT];
+                place[(2 * k + half) * 32] = half == 0 ? make_float2(c[2], c[3]) : make_float2(c[0], c[1]);
+            }
+            __syncthreads();
 #pragma unroll
-                for (int part = 0; part < USED; part++) {
-                    float4 w[TILES];
-                    float2 in[NT];
+            for (int k = 0; k < TILES * NT; k++) {
+                const float2 given = place[(2 * k + 1 - half) * 32];
+                float (&c)[4] = other[k / NT][k % NT];
+                c[half == 0 ? 0 : 2] = given.x;
+                c[half == 0 ? 1 : 3] = given.y;
+            }
+        }
+        if (m < ROWS)
+#pragma unroll
+            for (int n = 0; n < NT; n++)
+#pragma unroll
+                for (int k = 0; k < 4; k++) {
+                    if (sharing == 2 && k / 2 != half)
+                        continue;
+                    Real y[TILES];
 #pragma unroll
                     for (int t = 0; t < TILES; t++)
-                        w[t] = reinterpret_cast<const float4*>(
-                            W)[(((t * (OUT / TILE_ROWS) + m) * STEPS + step) * PARTS + part) * 32 + lane];
-#pragma unroll
-                    for (int n = 0; n < NT; n++)
-                        in[n] = *reinterpret_cast<const float2*>(x + (n * 8 + g) * row + part * IN + step * 8 + 2 * q);
-                    multiplyStep<TILES, NT>(c, w, in);
+                        y[t] = sum[t][n][k] + other[t][n][k];
+                    finish(m * TILE_ROWS + g + 8 * (k / 2), n * 8 + 2 * q + k % 2, y);
                 }
-#pragma unroll
-                for (int t = 0; t < TILES; t++)
-#pragma unroll
-                    for (int n = 0; n < NT; n++)
-#pragma unroll
-                        for (int k = 0; k < 4; k++)
-                            sum[t][n][k] += c[t][n][k];
-            }
-#pragma unroll
-            for (int t = 0; t < TILES; t++)
-#pragma unroll
-                for (int n = 0; n < NT; n++)
-#pragma unroll
-                    for (int k = 0; k < 4; k++)
-                        total[t][n][k] = half == 0 ? sum[t][n][k] : total[t][n][k] + sum[t][n][k];
-        }
-#pragma unroll
-        for (int n = 0; n < NT; n++)
-#pragma unroll
-            for (int k = 0; k < 4; k++) {
-                Real y[TILES];
-#pragma unroll
-                for (int t = 0; t < TILES; t++)
-                    y[t] = total[t][n][k];
-                finish(m * TILE_ROWS + g + 8 * (k / 2), n * 8 + 2 * q + k % 2, y);
-            }
+        if (sharing == 2 && first + workers < ROWS)
+            __syncthreads();
     }
 }
 
@@ -111,7 +137,7 @@ __device__ __forceinline__ void multiply(const Real* W, const Real* x, int row, 
 
 /** As above; W is [PARTS IN][ALL] here, and y is summed in the order of the inputs. */
 template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, class Finish>
-__device__ __forceinline__ void multiply(const Real* W, const Real* x, int row, Finish finish) {
+__device__ __forceinline__ void multiply(const Real* W, const Real* x, int row, float*, Finish finish) {
     for (int item = threadIdx.x; item < OUT * 8 * NT; item += blockDim.x) {
         const int channel = item % OUT, column = item / OUT;
         Real y[TILES] = {};
@@ -127,10 +153,12 @@ __device__ __forceinline__ void multiply(const Real* W, const Real* x, int row, 
 
 /** Layer LAYER of block l, whose outputs are groups of H: y holds one of each of the first TILES groups. */
 template <int LAYER, int TILES, int USED, int NT, class Finish>
-__device__ __forceinline__ void multiplyLayer(const Arrays& arrays, int l, const Real* x, int row, Finish finish) {
+__device__ __forceinline__ void multiplyLayer(const Arrays& arrays, int l, const Real* x, int row, float* halves,
+                                              Finish finish) {
     constexpr LayerShape layer = blockLayer(SHAPE, LAYER);
     constexpr int offset = layerOffset(SHAPE, 0, LAYER), block = layerOffset(SHAPE, 1, 0);
-    multiply<TILES, H, layer.out, layer.in, layer.parts, USED, NT>(arrays.weights + l * block + offset, x, row, finish);
+    multiply<TILES, H, layer.out, layer.in, layer.parts, USED, NT>(arrays.weights + l * block + offset, x, row, halves,
+                                                                   finish);
 }
 
 /** The biases of a layer of block l. */

@@ -36,27 +36,27 @@ template <int NT> __device__ __forceinline__ void nodeBackward(const Arrays& arr
 
 // Few atoms in a block spread them over the device; many read the weights more seldom.
 
-extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeFew(const Arrays arrays, int l) {
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_FEW) nodeFew(const Arrays arrays, int l) {
     SHARED_MEMORY(memory);
     nodeForward<1>(arrays, l, memory);
 }
-extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeMany(const Arrays arrays, int l) {
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_MANY) nodeMany(const Arrays arrays, int l) {
     SHARED_MEMORY(memory);
     nodeForward<PAINN_MANY>(arrays, l, memory);
 }
-extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeTurnFew(const Arrays arrays, int) {
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_FEW) nodeTurnFew(const Arrays arrays, int) {
     SHARED_MEMORY(memory);
     nodeTurn<1>(arrays, memory);
 }
-extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeTurnMany(const Arrays arrays, int) {
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_MANY) nodeTurnMany(const Arrays arrays, int) {
     SHARED_MEMORY(memory);
     nodeTurn<PAINN_MANY>(arrays, memory);
 }
-extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeBackFew(const Arrays arrays, int l) {
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_FEW) nodeBackFew(const Arrays arrays, int l) {
     SHARED_MEMORY(memory);
     nodeBackward<1>(arrays, l, memory);
 }
-extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeBackMany(const Arrays arrays, int l) {
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_MANY) nodeBackMany(const Arrays arrays, int l) {
     SHARED_MEMORY(memory);
     nodeBackward<PAINN_MANY>(arrays, l, memory);
 }

@@ -7,11 +7,13 @@ template <int NT> struct Columns {
     static constexpr NodeMemory M = nodeMemory(SHAPE, COUNT);
     int first, numAtoms;
     Real *input, *hidden, *slopes, *vectors, *mixed;
+    float* halves; ///< for multiply(): few columns are so little work that two warps share a sum
 
     /** @param first, end   atoms */
     __device__ __forceinline__ Columns(unsigned char* memory, int first, int end)
         : first(first), numAtoms(end), input(reinterpret_cast<Real*>(memory)), hidden(input + M.hidden),
-          slopes(input + M.slopes), vectors(input + M.vectors), mixed(input + M.mixed) {}
+          slopes(input + M.slopes), vectors(input + M.vectors), mixed(input + M.mixed),
+          halves(NT == 1 ? reinterpret_cast<float*>(input + M.halves) : nullptr) {}
     /** Where a channel of a column's atom stands in an [N][H] array; columns without an atom have none. */
     __device__ __forceinline__ size_t place(int column, int channel) const {
         return size_t(first + column) * H + channel;
@@ -52,7 +54,7 @@ __device__ __forceinline__ void storeVectors(const Columns<NT>& columns, int col
 
 /** F6a, canonical: [V, W] of all columns from their vectors. */
 template <int NT> __device__ __forceinline__ void mixVectors(const Arrays& arrays, int l, const Columns<NT>& columns) {
-    multiplyLayer<MIX, 2, 1, 3 * NT>(arrays, l, columns.vectors, Columns<NT>::M.vectorsRow,
+    multiplyLayer<MIX, 2, 1, 3 * NT>(arrays, l, columns.vectors, Columns<NT>::M.vectorsRow, columns.halves,
                                      [&](int channel, int k, const Real(&y)[2]) {
                                          columns.mix(k / 3, channel, 0, k % 3) = y[0];
                                          columns.mix(k / 3, channel, 1, k % 3) = y[1];

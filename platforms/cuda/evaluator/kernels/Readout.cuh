@@ -21,7 +21,7 @@ template <int NT, int K> struct ReadoutLayer {
         const Real* bias = arrays.weights + offset + OUT * IN;
         Real* output = EVEN ? columns.hidden : columns.input;
         multiply<1, OUT, OUT, IN, 1, 1, NT>(arrays.weights + offset, EVEN ? columns.input : columns.hidden, inputRow,
-                                            [&](int channel, int column, const Real(&y)[1]) {
+                                            columns.halves, [&](int channel, int column, const Real(&y)[1]) {
                                                 Real value, slope;
                                                 activate(y[0] + bias[channel], value, slope);
                                                 output[column * outputRow + channel] = value;
@@ -36,7 +36,7 @@ template <int NT, int K> struct ReadoutLayer {
         constexpr int offset = readoutOffset(SHAPE, K, true);
         Real* input = EVEN ? columns.input : columns.hidden;
         multiply<1, IN, IN, OUT, 1, 1, NT>(arrays.weights + offset, EVEN ? columns.hidden : columns.input, outputRow,
-                                           [&](int channel, int column, const Real(&y)[1]) {
+                                           columns.halves, [&](int channel, int column, const Real(&y)[1]) {
                                                Real slope = 1;
                                                if constexpr (K > 0)
                                                    slope =

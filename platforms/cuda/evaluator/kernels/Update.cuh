@@ -87,7 +87,7 @@ __device__ __forceinline__ void updateForward(const Arrays& arrays, int l, const
     loadUpdate(arrays, l, columns);
     const Real* bias0 = layerBias<UPDATE0>(arrays, l);
     Real* slopes = ofBlock(arrays.updateSlope, arrays, l);
-    multiplyLayer<UPDATE0, 1, 2, NT>(arrays, l, columns.input, Columns<NT>::M.inputRow,
+    multiplyLayer<UPDATE0, 1, 2, NT>(arrays, l, columns.input, Columns<NT>::M.inputRow, columns.halves,
                                      [&](int channel, int column, const Real(&y)[1]) {
                                          Real value, slope;
                                          activate(y[0] + bias0[channel], value, slope);
@@ -101,7 +101,8 @@ __device__ __forceinline__ void updateForward(const Arrays& arrays, int l, const
     const Real4* after = ofBlock(arrays.after, arrays, l);
     const Real* M = getMixing(arrays, l);
     multiplyLayer<UPDATE1, GROUPS, 1, NT>(
-        arrays, l, columns.hidden, Columns<NT>::M.hiddenRow, [&](int channel, int column, const Real(&y)[GROUPS]) {
+        arrays, l, columns.hidden, Columns<NT>::M.hiddenRow, columns.halves,
+        [&](int channel, int column, const Real(&y)[GROUPS]) {
             if (!columns.has(column)) {
                 columns.in(column, channel) = 0;
                 return;
@@ -165,14 +166,16 @@ __device__ __forceinline__ void updateBackward(const Arrays& arrays, int l, cons
     combineBackward<NT, LAST>(arrays, l, columns, adjoint);
     constexpr int USED = LAST && IS_STUDENT ? 1 : 3;
     const Real* slopes = ofBlock(arrays.updateSlope, arrays, l);
-    multiplyLayer<UPDATE1_BACK, 1, USED, NT>(
-        arrays, l, columns.input, Columns<NT>::M.inputRow, [&](int channel, int column, const Real(&y)[1]) {
-            columns.mid(column, channel) =
-                columns.has(column) ? y[0] * slopes[columns.place(column, channel)] : Real(0);
-        });
+    multiplyLayer<UPDATE1_BACK, 1, USED, NT>(arrays, l, columns.input, Columns<NT>::M.inputRow, columns.halves,
+                                             [&](int channel, int column, const Real(&y)[1]) {
+                                                 columns.mid(column, channel) =
+                                                     columns.has(column) ? y[0] * slopes[columns.place(column, channel)]
+                                                                         : Real(0);
+                                             });
     __syncthreads();
     multiplyLayer<UPDATE0_BACK, 2, 1, NT>(
-        arrays, l, columns.hidden, Columns<NT>::M.hiddenRow, [&](int channel, int column, const Real(&y)[2]) {
+        arrays, l, columns.hidden, Columns<NT>::M.hiddenRow, columns.halves,
+        [&](int channel, int column, const Real(&y)[2]) {
             Real4 a = makeReal4(0, 0, 0, 0), f = a;
             Real2 qr = makeReal2(0, 0);
             const size_t k = columns.place(column, channel);
@@ -195,7 +198,7 @@ __device__ __forceinline__ void updateBackward(const Arrays& arrays, int l, cons
     __syncthreads();
     if (IS_STUDENT)
         return;
-    multiplyLayer<MIX_BACK, 1, 2, 3 * NT>(arrays, l, columns.vectors, Columns<NT>::M.vectorsRow,
+    multiplyLayer<MIX_BACK, 1, 2, 3 * NT>(arrays, l, columns.vectors, Columns<NT>::M.vectorsRow, columns.halves,
                                           [&](int channel, int k, const Real(&y)[1]) {
                                               if (!columns.has(k / 3))
                                                   return;
