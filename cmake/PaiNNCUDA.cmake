@@ -16,6 +16,11 @@ list(TRANSFORM plugin_dirs APPEND "/OpenMM.libs/lib/plugins")
 set(include_dirs ${roots})
 list(TRANSFORM include_dirs APPEND "/nvidia/cu13/include")
 file(GLOB toolkits "/usr/local/cuda*/include")
+# Where the compiler NVRTC may be, for tests.
+set(nvrtc_dirs ${roots})
+list(TRANSFORM nvrtc_dirs APPEND "/nvidia/cu13/lib")
+list(JOIN nvrtc_dirs ":" PAINN_NVRTC_PATH)
+string(APPEND PAINN_NVRTC_PATH ":/usr/local/cuda/lib64")
 find_library(OPENMM_CUDA_LIBRARY OpenMMCUDA PATHS ${plugin_dirs} "${OPENMM_DIR}/lib/plugins" NO_DEFAULT_PATH)
 # builtin_types.h needs crt/host_defines.h, which the wheels of CUDA 13 keep apart from it (nvidia-cuda-crt).
 find_path(PAINN_CUDA_INCLUDE_DIR cuda.h PATHS ${include_dirs} $ENV{CUDA_HOME}/include $ENV{CUDA_PATH}/include ${toolkits}
