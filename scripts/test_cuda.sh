@@ -17,7 +17,7 @@ if [[ $steps == *tests* ]]; then
     # A precision each, side by side; most of the time is spent in compilers.
     filter=${PAINN_FILTER:-*}
     for precision in Single Mixed Double; do
-        timeout --kill-after=10 "${PAINN_TEST_SECONDS:-480}" "$tests" --gtest_brief=1 --gtest_filter="$filter/CUDA$precision" \
+        timeout --kill-after=10 "${PAINN_TEST_SECONDS:-480}" "$tests" --gtest_brief=1 --gtest_filter="$filter/CUDA$precision-*CudaAlone*" \
             >"$BUILD/$precision.log" 2>&1 &
         echo $! >"$BUILD/$precision.pid"
     done
@@ -27,6 +27,7 @@ if [[ $steps == *tests* ]]; then
             grep -q "\[==========\] [1-9][0-9]* tests\? .*ran" "$2" && grep -q "\[  PASSED  \]" "$2" && ! grep -q "FAILED" "$2"' \
             - "$(cat "$BUILD/$precision.pid")" "$BUILD/$precision.log"
     done
+    [ "$filter" != "*" ] || step "memory of the GPU" 400 tests.log "$tests" --gtest_filter="*CudaAlone*"
 fi
 
 if [[ $steps == *sanitizers* ]]; then

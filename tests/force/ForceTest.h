@@ -167,6 +167,11 @@ protected:
     INSTANTIATE_TEST_SUITE_P(Platforms, suite, ::testing::ValuesIn(PLATFORMS),                                         \
                              [](const auto& info) { return std::string(info.param.name); })
 
+/** The same suite on CUDA alone, in every precision. */
+#define PAINN_CUDA_PLATFORMS(suite)                                                                                    \
+    INSTANTIATE_TEST_SUITE_P(Platforms, suite, ::testing::ValuesIn(std::end(PLATFORMS) - 3, std::end(PLATFORMS)),      \
+                             [](const auto& info) { return std::string(info.param.name); })
+
 inline PaiNNStudentModel makeModel(const ModelOptions& options = ModelOptions()) {
     return PaiNNStudentModel::fromBytes(makeModelBytes(options));
 }

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Which network each platform evaluates: the exact one or the fast one. Seen from outside, by the size of its errors
-// and by what it obeys.
+// Which kernel each platform has, and which network it evaluates: the exact one or the fast one. Seen from outside, by
+// the size of its errors and by what it obeys.
 #include "ForceTest.h"
+#include "openmm/Kernel.h"
+#include "openmm/internal/ContextImpl.h"
+#include "openmm/internal/ForceImpl.h"
 #include <cstdlib>
 #include <fstream>
+#include <typeinfo>
 
 using namespace OpenMM;
 using namespace std;
@@ -65,6 +69,55 @@ protected:
         return getForces(*context);
     }
 };
+
+/** A force that does nothing but ask the platform for our kernel, to see of which class it is. */
+class KernelAsker : public Force {
+public:
+    mutable string found; ///< name of the class, as the compiler writes it
+
+protected:
+    class Impl : public ForceImpl {
+    public:
+        explicit Impl(const KernelAsker& owner) : owner(owner) {}
+        void initialize(ContextImpl& context) override {
+            Kernel kernel = context.getPlatform().createKernel("CalcPaiNNStudentForce", context);
+            const KernelImpl& implementation = kernel.getImpl();
+            owner.found = typeid(implementation).name();
+        }
+        const Force& getOwner() const override {
+            return owner;
+        }
+        void updateContextState(ContextImpl&, bool&) override {}
+        double calcForcesAndEnergy(ContextImpl&, bool, bool, int) override {
+            return 0;
+        }
+        map<string, double> getDefaultParameters() override {
+            return {};
+        }
+        vector<string> getKernelNames() override {
+            return {"CalcPaiNNStudentForce"};
+        }
+
+    private:
+        const KernelAsker& owner;
+    };
+    ForceImpl* createImpl() const override {
+        return new Impl(*this);
+    }
+};
+
+TEST_P(Platforms, hasTheKernelThatIsMeantForIt) {
+    System system;
+    addParticles(system, 2);
+    KernelAsker* asker = new KernelAsker();
+    system.addForce(asker);
+    VerletIntegrator integrator(0.001);
+    auto context = makeContext(system, integrator);
+    const string expected = isCuda() ? "Cuda" : isOnHost() ? "Host" : "HostCopy";
+    EXPECT_NE(asker->found.find(to_string(expected.size() + 27) + expected + "CalcPaiNNStudentForceKernel"),
+              string::npos)
+        << asker->found;
+}
 
 TEST_P(Platforms, precisionIsThatOfTheKernel) {
     PaiNNStudentModel model = makeModel();
