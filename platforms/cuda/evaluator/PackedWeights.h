@@ -43,7 +43,7 @@ private:
             return input * shape.out + output;
         const int part = input / shape.in, k = input % shape.in;
         const int tile = output / TILE_ROWS, row = output % TILE_ROWS, step = k / 8;
-        const int lane = row % 8 * 4 + k % 8 / 2, component = k % 2 * 2 + row / 8;
+        const int lane = row % 8 * 4 + k % 8 / 2, component = row / 8 * 2 + k % 2;
         return (((tile * (shape.in / 8) + step) * shape.parts + part) * 32 + lane) * 4 + component;
     }
     bool forTensorCores;

@@ -18,6 +18,7 @@
 #define __host__
 #define __constant__
 #define __forceinline__ inline __attribute__((always_inline))
+#define __noinline__
 #define __launch_bounds__(...)
 #define __align__(bytes) alignas(bytes)
 /** Dynamic shared memory of the block. There is no other: __shared__ variables do not compile. */

@@ -28,7 +28,7 @@ inline void mmaTF32(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2
 }
 
 template <class T> inline T loadGlobal(const T* address) {
-    static_assert(sizeof(T) == 16 && alignof(T) == 16, "16 bytes");
+    static_assert(sizeof(T) == alignof(T) && (sizeof(T) == 8 || sizeof(T) == 16), "8 or 16 bytes");
     return *address;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // How the blocks of a cluster share the linear layers of one molecule. Block r has the channels 8 r ... 8 r + 7 of all
-// atoms. Sums have the order of multiply() in Matrix.cuh, so that they are the same bits.
+// atoms. Sums have the order of multiply() in Matrix.cuh, so that they are the same bits. The functions that multiply
+// are not inlined: one after another in one kernel, their registers would not suffice.
 #if PAINN_CAPABILITY >= 90 && PAINN_TENSOR_CORES
 
 constexpr int BLOCKS = H / SLICE; ///< of a cluster
@@ -32,12 +33,11 @@ struct Exchange {
  * @param local      [USED][STRIDE][8]
  * @param products   [BLOCKS][8][STRIDE] in each block: from which block, output
  */
-template <int LAYER, int USED, int STRIDE = COLUMNS>
-__device__ __forceinline__ void scatterProducts(const Arrays& arrays, int l, int rank, const float* local, int columns,
-                                                float* products, const Exchange& exchange) {
+template <int LAYER, int USED, int STRIDE>
+__device__ __noinline__ void scatterProducts(const float* weights, int rank, const float* local, int columns,
+                                             float* products, Exchange exchange) {
     constexpr LayerShape layer = blockLayer(SHAPE, LAYER);
     static_assert(layer.out == layer.in, "a layer to H outputs"); // or one that the family has not
-    constexpr int offset = layerOffset(SHAPE, 0, LAYER), block = layerOffset(SHAPE, 1, 0);
     constexpr int TILES = H / TILE_ROWS, GROUPS = MOLECULE_WARPS / TILES;
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, q = lane % 4;
     const int m = warp % TILES;
@@ -45,7 +45,7 @@ __device__ __forceinline__ void scatterProducts(const Arrays& arrays, int l, int
     if (warp >= TILES * GROUPS)
         return;
     float4 w[USED];
-    const float4* W = reinterpret_cast<const float4*>(arrays.weights + l * block + offset);
+    const float4* W = reinterpret_cast<const float4*>(weights);
 #pragma unroll
     for (int part = 0; part < USED; part++)
         w[part] = W[((m * BLOCKS + rank) * layer.parts + part) * 32 + lane];
@@ -91,38 +91,37 @@ __device__ __forceinline__ void gatherInputs(int rank, const float* own, int col
  *
  * @param outputs   [2][TILES][8][STRIDE], the halves of each sum
  */
-template <int LAYER, int TILES, int STRIDE = COLUMNS>
-__device__ __forceinline__ void multiplyOwn(const Arrays& arrays, int l, int rank, const float* gathered, int columns,
-                                            float* outputs, Exchange& exchange) {
+template <int LAYER, int TILES, int STRIDE>
+__device__ __noinline__ void multiplyOwn(const float* weights, int rank, const float* gathered, int columns,
+                                         float* outputs, Exchange exchange) {
     constexpr LayerShape layer = blockLayer(SHAPE, LAYER);
     static_assert(layer.parts <= 1, "a layer with H inputs");
-    constexpr int offset = layerOffset(SHAPE, 0, LAYER), block = layerOffset(SHAPE, 1, 0);
     constexpr int JOBS = 2 * TILES, GROUPS = MOLECULE_WARPS / JOBS, STEPS = BLOCKS / 2;
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, q = lane % 4;
     const int tile = warp % JOBS / 2, half = warp % 2;
     const bool works = warp < JOBS * GROUPS;
-    float4 w[STEPS]; // on their way while the inputs come
-    const float4* W = reinterpret_cast<const float4*>(arrays.weights + l * block + offset);
+    // Two blocks share the 16 rows of a tile: of the four weights of a lane this one needs the first or the last two.
+    float2 w[STEPS]; // on their way while the inputs come
+    const float2* W = reinterpret_cast<const float2*>(weights) + rank % 2;
 #pragma unroll
     for (int k = 0; k < STEPS; k++)
-        w[k] = loadGlobal(W + ((tile * (H / TILE_ROWS) + rank / 2) * BLOCKS + half * STEPS + k) * 32 + lane);
+        w[k] = loadGlobal(W + (((tile * (H / TILE_ROWS) + rank / 2) * BLOCKS + half * STEPS + k) * 32 + lane) * 2);
     exchange.wait();
     for (int n = warp / JOBS; works && n < columns / 8; n += GROUPS) {
-        float sum[4] = {0, 0, 0, 0};
+        float sum[2] = {0, 0}; // of rows g
 #pragma unroll
         for (int k = 0; k < STEPS; k++) {
             float c[1][1][4] = {};
-            const float4 rows[1] = {w[k]};
+            const float4 rows[1] = {make_float4(w[k].x, w[k].y, 0, 0)};
             const float2 x[1] = {*reinterpret_cast<const float2*>(gathered + (n * 8 + g) * GATHERED_ROW +
                                                                   (half * STEPS + k) * 8 + 2 * q)};
             multiplyStep<1, 1>(c, rows, x);
 #pragma unroll
-            for (int i = 0; i < 4; i++)
+            for (int i = 0; i < 2; i++)
                 sum[i] += c[0][0][i];
         }
-        // Two blocks share the 16 rows of a tile.
         *reinterpret_cast<float2*>(outputs + ((half * TILES + tile) * SLICE + g) * STRIDE + n * 8 + 2 * q) =
-            rank % 2 == 0 ? make_float2(sum[0], sum[1]) : make_float2(sum[2], sum[3]);
+            make_float2(sum[0], sum[1]);
     }
     __syncthreads();
 }

@@ -27,8 +27,8 @@ __device__ __forceinline__ void multiplyStep(float (&c)[TILES][NT][4], const flo
     for (int t = 0; t < TILES; t++) {
         unsigned wHigh[4], wLow[4];
         split(w[t].x, wHigh[0], wLow[0]);
-        split(w[t].y, wHigh[1], wLow[1]);
-        split(w[t].z, wHigh[2], wLow[2]);
+        split(w[t].y, wHigh[2], wLow[2]); // the weights of a row stand together
+        split(w[t].z, wHigh[1], wLow[1]);
         split(w[t].w, wHigh[3], wLow[3]);
 #pragma unroll
         for (int n = 0; n < NT; n++) {
@@ -151,20 +151,23 @@ __device__ __forceinline__ void multiply(const Real* W, const Real* x, int row, 
 
 #endif
 
-/** Layer LAYER of block l, whose outputs are groups of H: y holds one of each of the first TILES groups. */
-template <int LAYER, int TILES, int USED, int NT, class Finish>
-__device__ __forceinline__ void multiplyLayer(const Arrays& arrays, int l, const Real* x, int row, float* halves,
-                                              Finish finish) {
-    constexpr LayerShape layer = blockLayer(SHAPE, LAYER);
+/** The weights of a layer of block l. */
+template <int LAYER> __device__ __forceinline__ const Real* layerWeights(const Arrays& arrays, int l) {
     constexpr int offset = layerOffset(SHAPE, 0, LAYER), block = layerOffset(SHAPE, 1, 0);
-    multiply<TILES, H, layer.out, layer.in, layer.parts, USED, NT>(arrays.weights + l * block + offset, x, row, halves,
-                                                                   finish);
+    return arrays.weights + l * block + offset;
 }
 
 /** The biases of a layer of block l. */
 template <int LAYER> __device__ __forceinline__ const Real* layerBias(const Arrays& arrays, int l) {
     constexpr LayerShape layer = blockLayer(SHAPE, LAYER);
-    constexpr int offset = layerOffset(SHAPE, 0, LAYER) + layer.out * layer.in * layer.parts;
-    constexpr int block = layerOffset(SHAPE, 1, 0);
-    return arrays.weights + l * block + offset;
+    return layerWeights<LAYER>(arrays, l) + layer.out * layer.in * layer.parts;
+}
+
+/** Layer LAYER of block l, whose outputs are groups of H: y holds one of each of the first TILES groups. */
+template <int LAYER, int TILES, int USED, int NT, class Finish>
+__device__ __forceinline__ void multiplyLayer(const Arrays& arrays, int l, const Real* x, int row, float* halves,
+                                              Finish finish) {
+    constexpr LayerShape layer = blockLayer(SHAPE, LAYER);
+    multiply<TILES, H, layer.out, layer.in, layer.parts, USED, NT>(layerWeights<LAYER>(arrays, l), x, row, halves,
+                                                                   finish);
 }

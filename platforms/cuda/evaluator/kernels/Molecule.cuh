@@ -170,7 +170,9 @@ struct Molecule {
     __device__ __forceinline__ void mixVectors(int l) {
         gatherInputs(rank, at<float>(place.local), 3 * columns, at<float>(place.vectors), vectorGather);
         float* outputs = at<float>(place.outputs);
-        multiplyOwn<MIX, 2, 3 * COLUMNS>(arrays, l, rank, at<float>(place.vectors), 3 * columns, outputs, vectorGather);
+        multiplyOwn<MIX, 2, 3 * COLUMNS>(layerWeights<MIX>(arrays, l), rank, at<float>(place.vectors), 3 * columns,
+                                         outputs, vectorGather);
+        vectorGather.phase++;
         forAll([&](int column, int c) {
             float* V = mixed(l, column, c);
             for (int x = 0; x < 3; x++) {
@@ -218,12 +220,13 @@ struct Molecule {
         clock.tick("hidden layer, gather");
     }
     template <int LAYER, int USED> __device__ __forceinline__ void scatterLocal(int l) {
-        scatterProducts<LAYER, USED>(arrays, l, rank, at<float>(place.local), columns, at<float>(place.products),
-                                     scatter);
+        scatterProducts<LAYER, USED, COLUMNS>(layerWeights<LAYER>(arrays, l), rank, at<float>(place.local), columns,
+                                              at<float>(place.products), scatter);
     }
     template <int LAYER, int TILES> __device__ __forceinline__ void multiplyGathered(int l) {
-        multiplyOwn<LAYER, TILES>(arrays, l, rank, at<float>(place.gathered), columns, at<float>(place.outputs),
-                                  gather);
+        multiplyOwn<LAYER, TILES, COLUMNS>(layerWeights<LAYER>(arrays, l), rank, at<float>(place.gathered), columns,
+                                           at<float>(place.outputs), gather);
+        gather.phase++; // the function has waited with a copy
     }
     template <int TILES> __device__ __forceinline__ float output(int column, int tile, int c) const {
         return ownOutput<TILES>(at<float>(place.outputs), column, tile, c);
@@ -350,8 +353,8 @@ struct Molecule {
         if (IS_STUDENT)
             return;
         // Not by the barrier of the next products, which others may send before all of these have come.
-        scatterProducts<MIX_BACK, 2, 3 * COLUMNS>(arrays, l, rank, at<float>(place.local), 3 * columns,
-                                                  at<float>(place.vectors), vectorGather);
+        scatterProducts<MIX_BACK, 2, 3 * COLUMNS>(layerWeights<MIX_BACK>(arrays, l), rank, at<float>(place.local),
+                                                  3 * columns, at<float>(place.vectors), vectorGather);
         vectorGather.wait();
         forAll([&](int column, int c) {
             if (column >= N)
