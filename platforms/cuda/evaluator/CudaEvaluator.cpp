@@ -264,6 +264,13 @@ std::vector<Launch> CudaEvaluator::State::listLaunches(bool withForces) const {
     return list;
 }
 
+/** Have the launches ready; kernels are compiled when this is done for the first time. */
+void CudaEvaluator::State::prepare() {
+    for (bool withForces : {false, true})
+        if (lists[withForces] == nullptr)
+            lists[withForces] = device.prepare(listLaunches(withForces));
+}
+
 CudaEvaluator::CudaEvaluator(std::shared_ptr<const CudaNetwork> network, const std::vector<int>& elements,
                              const std::vector<int>& subsystems, bool periodic, Device& device,
                              const ContextArrays& context)
@@ -271,6 +278,7 @@ CudaEvaluator::CudaEvaluator(std::shared_ptr<const CudaNetwork> network, const s
     const int S = state->arrays.numSubsystems;
     setElements(elements, nullptr);
     setScales(std::vector<double>(S, 1.0), std::vector<char>(S, 1), nullptr);
+    state->prepare();
     device.synchronize(nullptr);
 }
 
@@ -301,10 +309,8 @@ void CudaEvaluator::setBox(const double box[3][3], Device::Stream stream) {
 void CudaEvaluator::launch(bool withForces, Device::Stream stream) {
     State& s = *state;
     s.growRows(stream);
-    std::unique_ptr<LaunchList>& list = s.lists[withForces];
-    if (list == nullptr)
-        list = s.device.prepare(s.listLaunches(withForces));
-    s.device.run(*list, stream);
+    s.prepare();
+    s.device.run(*s.lists[withForces], stream);
 }
 
 void CudaEvaluator::getSubsystemEnergies(std::vector<double>& energies, Device::Stream stream) {

@@ -59,7 +59,18 @@ Shape CudaNetwork::getShape(const NetworkParameters& p) {
     return shape;
 }
 
-KernelSource CudaNetwork::getSource(const NetworkParameters& p, CudaPrecision precision, const DeviceLimits& limits) {
+int CudaNetwork::getGroup(const std::string& kernel) {
+    // As the kernels' files have them.
+    static const std::map<std::string, int> groups = {
+        {"molecule", 2},    {"messageUnshared", 3}, {"messageBackUnshared", 3}, {"message", 4},
+        {"messageBack", 4}, {"nodeFew", 5},         {"nodeTurnFew", 5},         {"nodeBackFew", 5},
+        {"nodeMany", 6},    {"nodeTurnMany", 6},    {"nodeBackMany", 6}};
+    const auto found = groups.find(kernel);
+    return found == groups.end() ? 1 : found->second;
+}
+
+KernelSource CudaNetwork::getSource(const NetworkParameters& p, CudaPrecision precision, const DeviceLimits& limits,
+                                    int group) {
     const Shape shape = getShape(p);
     const TableGrid grid = FilterTable::makeGrid(p, chooseNumCells(p, precision));
     const MoleculeForm molecule = getMoleculeForm(shape, grid.numCells, precision, limits);
@@ -70,6 +81,7 @@ KernelSource CudaNetwork::getSource(const NetworkParameters& p, CudaPrecision pr
     source.text = kernelSource;
     source.defines = {
         {"PAINN_KERNEL", ""},
+        {"PAINN_GROUP", std::to_string(group)},
         {"PAINN_PRECISION", std::to_string(static_cast<int>(precision))},
         {"PAINN_CAPABILITY", std::to_string(limits.computeCapability)},
         {"PAINN_TENSOR_CORES", usesTensorCores(precision, limits) ? "1" : "0"},

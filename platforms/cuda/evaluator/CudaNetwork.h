@@ -26,9 +26,16 @@ struct KernelSource {
  */
 class CudaNetwork {
 public:
-    /** The kernels of a model: its shape becomes constants. */
+    /**
+     * The kernels of a model: its shape becomes constants.
+     *
+     * @param group   of kernels that are used together, see getGroup(), so that nobody waits for the compilation of
+     * what he does not need; 0: all
+     */
     static KernelSource getSource(const NetworkParameters& parameters, CudaPrecision precision,
-                                  const DeviceLimits& limits);
+                                  const DeviceLimits& limits, int group = 0);
+    /** The group of a kernel, from 1 on. */
+    static int getGroup(const std::string& kernel);
     CudaNetwork(std::shared_ptr<const NetworkParameters> parameters, CudaPrecision precision, Device& device);
     ~CudaNetwork();
     CudaNetwork(const CudaNetwork&) = delete;

@@ -2,6 +2,7 @@
 #include "CudaDevice.h"
 #include "CudaError.h"
 #include "CudaLaunchList.h"
+#include "CudaNetwork.h"
 #include <algorithm>
 #include <cstring>
 
@@ -45,11 +46,16 @@ DeviceLimits CudaDevice::findLimits(CUdevice device) {
     return limits;
 }
 
-CudaDevice::CudaDevice(CUdevice device, const function<CUmodule(const DeviceLimits&)>& compile)
-    : limits(findLimits(device)), module(compile(limits)) {}
+CudaDevice::CudaDevice(CUdevice device) : limits(findLimits(device)) {}
 
 CudaDevice::~CudaDevice() {
-    cuModuleUnload(module); // nobody can be told if it fails, e.g. because the CUcontext is gone
+    for (auto& [group, module] : modules)
+        cuModuleUnload(module); // nobody can be told if it fails, e.g. because the CUcontext is gone
+}
+
+void CudaDevice::setCompiler(const Compiler& newCompiler) {
+    lock_guard<mutex> guard(lock);
+    compiler = newCompiler;
 }
 
 Device::Address CudaDevice::allocate(size_t bytes) {
@@ -120,6 +126,9 @@ CUfunction CudaDevice::getFunction(const Launch& launch) {
     lock_guard<mutex> guard(lock);
     Function& known = functions[launch.kernel];
     if (known.function == nullptr) {
+        CUmodule& module = modules[CudaNetwork::getGroup(launch.kernel)];
+        if (module == nullptr)
+            module = compiler(limits, CudaNetwork::getGroup(launch.kernel));
         const CUresult result = cuModuleGetFunction(&known.function, module, launch.kernel);
         if (result != CUDA_SUCCESS)
             throw OpenMMException(describeCudaError(result, launch.kernel, __FILE__, __LINE__));

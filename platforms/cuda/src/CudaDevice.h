@@ -19,8 +19,9 @@ class CudaDevice : public Device {
 public:
     /** What a device can do. Needs no CUcontext. */
     static DeviceLimits findLimits(CUdevice device);
-    /** @param compile   gives the module that holds the kernels, which this object unloads at its end */
-    CudaDevice(CUdevice device, const std::function<CUmodule(const DeviceLimits&)>& compile);
+    /** Gives the module with a group of kernels (CudaNetwork::getGroup), which the device unloads at its end. */
+    using Compiler = std::function<CUmodule(const DeviceLimits&, int group)>;
+    explicit CudaDevice(CUdevice device);
     ~CudaDevice() override;
     CudaDevice(const CudaDevice&) = delete;
     CudaDevice& operator=(const CudaDevice&) = delete;
@@ -36,6 +37,8 @@ public:
     std::unique_ptr<LaunchList> prepare(const std::vector<Launch>& launches) override;
     void run(LaunchList& list, Stream stream) override;
     void synchronize(Stream stream) override;
+    /** What compiles kernels when they are prepared for the first time; may be replaced or taken away after that. */
+    void setCompiler(const Compiler& compiler);
 
 private:
     struct Function {
@@ -45,8 +48,9 @@ private:
     };
     CUfunction getFunction(const Launch& launch);
     const DeviceLimits limits;
-    CUmodule module = nullptr;
-    std::mutex lock; // of functions
+    std::mutex lock; // of what follows
+    Compiler compiler;
+    std::map<int, CUmodule> modules; // by group
     std::map<std::string, Function> functions;
 };
 

@@ -10,16 +10,17 @@ namespace PaiNNPlugin {
 namespace {
 
 /** OpenMM's compiler for a network's kernels. Without options: OpenMM's own ask for fast-math in some Contexts. */
-CUmodule compile(CudaContext& cc, const PaiNNStudentModel& model, CudaPrecision precision, const DeviceLimits& limits) {
-    const KernelSource source = CudaNetwork::getSource(*model.getParameters(), precision, limits);
-    return cc.createModule(source.text, source.defines, "");
+CudaDevice::Compiler makeCompiler(CudaContext& cc, const PaiNNStudentModel& model, CudaPrecision precision) {
+    return [&cc, model, precision](const DeviceLimits& limits, int group) {
+        const KernelSource source = CudaNetwork::getSource(*model.getParameters(), precision, limits, group);
+        return cc.createModule(source.text, source.defines, "");
+    };
 }
 
 } // namespace
 
 LoadedNetwork::LoadedNetwork(CudaContext& cc, const PaiNNStudentModel& model, CudaPrecision precision)
-    : device(cc.getDevice(), [&](const DeviceLimits& limits) { return compile(cc, model, precision, limits); }),
-      network(make_shared<CudaNetwork>(model.getParameters(), precision, device)) {}
+    : device(cc.getDevice()), network(make_shared<CudaNetwork>(model.getParameters(), precision, device)) {}
 
 shared_ptr<LoadedNetwork> getLoadedNetwork(CudaContext& cc, const PaiNNStudentModel& model) {
     static mutex lock;
@@ -34,6 +35,8 @@ shared_ptr<LoadedNetwork> getLoadedNetwork(CudaContext& cc, const PaiNNStudentMo
         network = make_shared<LoadedNetwork>(cc, model, precision);
         known = network;
     }
+    // Kernels are compiled when an evaluator is made, so always by a Context that lives.
+    network->device.setCompiler(makeCompiler(cc, model, precision));
     for (auto entry = networks.begin(); entry != networks.end();)
         entry = (entry->second.expired() ? networks.erase(entry) : next(entry));
     return network;

@@ -2,6 +2,8 @@
 // Which atoms of large subsystems may see each other before one of them has moved by half the skin. The device decides
 // when that must be found anew; until then the kernels but the first end at once.
 
+#if PAINN_HAS_GROUP(1)
+
 constexpr Wide SKIN = PAINN_SKIN, REACH = CUTOFF + SKIN; // nm
 constexpr int CELL_THREADS = 1024, MAX_CELLS_ALONG = 64;
 
@@ -202,3 +204,5 @@ extern "C" __global__ void findCandidates(const Arrays arrays, int) {
         atomicMax(&arrays.report->mostCandidates, count);
     }
 }
+
+#endif

@@ -48,6 +48,8 @@ __device__ __forceinline__ int searchEdges(const Arrays& arrays, int i, const in
     return count;
 }
 
+#if PAINN_HAS_GROUP(1)
+
 /** One warp an atom: its edges, and its repulsion as the first part of its energy. */
 extern "C" __global__ void findEdges(const Arrays arrays, int) {
     const int i = (blockIdx.x * blockDim.x + threadIdx.x) / 32, lane = threadIdx.x % 32;
@@ -73,3 +75,5 @@ extern "C" __global__ void findEdges(const Arrays arrays, int) {
         atomicMax(&arrays.report->mostEdges, count);
     }
 }
+
+#endif

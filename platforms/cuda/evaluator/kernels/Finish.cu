@@ -46,6 +46,8 @@ __device__ __forceinline__ void sumEnergies(const Arrays& arrays, int subsystem,
         arrays.subsystemEnergies[subsystem] = sums[0];
 }
 
+#if PAINN_HAS_GROUP(1)
+
 /**
  * Blocks y = 0: an atom a thread, its force. Blocks y = 1: a subsystem a block, its energy. The block that comes to its
  * end last shows the host what was reported; the list of candidates is good for now.
@@ -70,3 +72,5 @@ extern "C" __global__ void __launch_bounds__(FINISH_THREADS) finish(const Arrays
     *arrays.hostReport = *arrays.report;
     __threadfence_system();
 }
+
+#endif

@@ -120,20 +120,16 @@ __device__ __forceinline__ void messageBackward(const Arrays& arrays, int l, uns
     }
 }
 
-/** With the table in shared memory, and without. */
+// With the table in shared memory, and without.
+
+#if PAINN_HAS_GROUP(4)
+
 extern "C" __global__ void __launch_bounds__(32 * MESSAGE_WARPS) message(const Arrays arrays, int l) {
     SHARED_MEMORY(memory);
     if (l == 0)
         messageForward<true, true>(arrays, l, memory);
     else
         messageForward<false, true>(arrays, l, memory);
-}
-
-extern "C" __global__ void __launch_bounds__(32 * MESSAGE_WARPS) messageUnshared(const Arrays arrays, int l) {
-    if (l == 0)
-        messageForward<true, false>(arrays, l, nullptr);
-    else
-        messageForward<false, false>(arrays, l, nullptr);
 }
 
 extern "C" __global__ void __launch_bounds__(32 * MESSAGE_WARPS) messageBack(const Arrays arrays, int l) {
@@ -144,9 +140,22 @@ extern "C" __global__ void __launch_bounds__(32 * MESSAGE_WARPS) messageBack(con
         messageBackward<false, true>(arrays, l, memory);
 }
 
+#endif
+
+#if PAINN_HAS_GROUP(3)
+
+extern "C" __global__ void __launch_bounds__(32 * MESSAGE_WARPS) messageUnshared(const Arrays arrays, int l) {
+    if (l == 0)
+        messageForward<true, false>(arrays, l, nullptr);
+    else
+        messageForward<false, false>(arrays, l, nullptr);
+}
+
 extern "C" __global__ void __launch_bounds__(32 * MESSAGE_WARPS) messageBackUnshared(const Arrays arrays, int l) {
     if (l == 0)
         messageBackward<true, false>(arrays, l, nullptr);
     else
         messageBackward<false, false>(arrays, l, nullptr);
 }
+
+#endif

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The whole network for small molecules: one cluster of blocks a subsystem.
 
+#if PAINN_HAS_GROUP(2)
+
 extern "C" __global__ void __launch_bounds__(32 * MOLECULE_WARPS, 1) molecule(const Arrays arrays, int) {
 #if PAINN_CAPABILITY >= 90 && PAINN_TENSOR_CORES
     SHARED_MEMORY(memory);
@@ -32,3 +34,5 @@ extern "C" __global__ void __launch_bounds__(32 * MOLECULE_WARPS, 1) molecule(co
     clusterSync(); // no block leaves while others write into its memory
 #endif
 }
+
+#endif

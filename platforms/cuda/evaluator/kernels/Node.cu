@@ -36,27 +36,40 @@ template <int NT> __device__ __forceinline__ void nodeBackward(const Arrays& arr
 
 // Few atoms in a block spread them over the device; many read the weights more seldom.
 
+#if PAINN_HAS_GROUP(5)
+
 extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_FEW) nodeFew(const Arrays arrays, int l) {
     SHARED_MEMORY(memory);
     nodeForward<1>(arrays, l, memory);
 }
-extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_MANY) nodeMany(const Arrays arrays, int l) {
-    SHARED_MEMORY(memory);
-    nodeForward<PAINN_MANY>(arrays, l, memory);
-}
+
 extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_FEW) nodeTurnFew(const Arrays arrays, int) {
     SHARED_MEMORY(memory);
     nodeTurn<1>(arrays, memory);
 }
-extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_MANY) nodeTurnMany(const Arrays arrays, int) {
-    SHARED_MEMORY(memory);
-    nodeTurn<PAINN_MANY>(arrays, memory);
-}
+
 extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_FEW) nodeBackFew(const Arrays arrays, int l) {
     SHARED_MEMORY(memory);
     nodeBackward<1>(arrays, l, memory);
 }
+
+#endif
+
+#if PAINN_HAS_GROUP(6)
+
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_MANY) nodeMany(const Arrays arrays, int l) {
+    SHARED_MEMORY(memory);
+    nodeForward<PAINN_MANY>(arrays, l, memory);
+}
+
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_MANY) nodeTurnMany(const Arrays arrays, int) {
+    SHARED_MEMORY(memory);
+    nodeTurn<PAINN_MANY>(arrays, memory);
+}
+
 extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_MANY) nodeBackMany(const Arrays arrays, int l) {
     SHARED_MEMORY(memory);
     nodeBackward<PAINN_MANY>(arrays, l, memory);
 }
+
+#endif

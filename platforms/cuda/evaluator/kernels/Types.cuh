@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Numbers, constants of the model, and small functions. PAINN_PRECISION is 0 (single), 1 (mixed) or 2 (double).
 
+/** Whether the kernels of a group (CudaNetwork::getGroup) are compiled. */
+#define PAINN_HAS_GROUP(group) (PAINN_GROUP == 0 || PAINN_GROUP == group)
+
 #if PAINN_PRECISION == 2
 typedef double Real;
 struct __align__(16) Real2 {
