@@ -3,8 +3,10 @@
 // does not survive a fork. Where there is no GPU these tests say that they were skipped.
 #include "ForceTest.h"
 #include <csignal>
+#include <mutex>
 #include <sstream>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 using namespace OpenMM;
@@ -212,6 +214,47 @@ TEST_P(Cuda, twoContexts) {
     contexts[0].reset();
     integrators[1].step(20);
     EXPECT_EQ(alone[1], getPositions(*contexts[1]));
+}
+
+// OpenMM asks for Contexts to be made one by one; they run and go at any time.
+TEST_P(Cuda, contextsComeAndGoWhileOthersRun) {
+    const PaiNNStudentModel models[] = {makeGentleModel(), makeModel()};
+    mutex making;
+    auto run = [&](int i) {
+        const Cluster cluster(4 + i, i);
+        System system;
+        addParticles(system, cluster.size());
+        system.addForce(makeForce(models[i % 2], cluster));
+        VerletIntegrator integrator(0.0001);
+        unique_ptr<Context> context;
+        {
+            lock_guard<mutex> guard(making);
+            context = makeContext(system, integrator);
+        }
+        context->setPositions(cluster.positions);
+        integrator.step(10);
+        return flatten(context->getState(State::Positions).getPositions());
+    };
+    const int numThreads = 6;
+    vector<vector<double>> alone;
+    for (int i = 0; i < numThreads; i++)
+        alone.push_back(run(i));
+    vector<string> faults(numThreads);
+    vector<thread> threads;
+    for (int i = 0; i < numThreads; i++)
+        threads.emplace_back([&, i] {
+            try {
+                for (int cycle = 0; cycle < 4; cycle++)
+                    if (run((i + cycle) % numThreads) != alone[(i + cycle) % numThreads])
+                        faults[i] += "other bits in cycle " + to_string(cycle) + "; ";
+            }
+            catch (const exception& e) {
+                faults[i] = e.what();
+            }
+        });
+    for (thread& t : threads)
+        t.join();
+    EXPECT_EQ(vector<string>(numThreads), faults);
 }
 
 // CUDA does not work in a forked process: there an exception says so, other platforms work, and nothing hangs.
