@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 
-.PHONY: help setup build demo test test-cpp test-fuzz test-python test-long test-sanitizers test-coverage lint format fuzz wheel student clean
+.PHONY: help setup build demo test test-cuda bench-cuda test-cpp test-fuzz test-python test-long test-sanitizers test-coverage lint format fuzz wheel student clean
 
 help:
 	@echo "make demo     set up, build, and run molecular dynamics of alanine dipeptide (results in demo/)"
@@ -17,6 +17,7 @@ help:
 	@echo "make test-long  the tests that take an hour, and more turns of others"
 	@echo "make test-sanitizers  the C++ tests under AddressSanitizer, UBSan and ThreadSanitizer"
 	@echo "make test-coverage    lines of the model reader"
+	@echo "make test-cuda  on a machine with an NVIDIA GPU: the CUDA platform's tests and compute-sanitizer; make bench-cuda: times"
 	@echo "make student  make the bundled student model anew (an hour, or minutes with a GPU)"
 	@echo "make format   format the sources; make lint only checks them"
 
@@ -36,7 +37,15 @@ $(VENV)/.%: requirements/%.txt $(VENV)/.system
 	@$(PIP) -r $<
 	@touch $@
 
-setup: $(VENV)/.build $(VENV)/.tools
+# What the CUDA plugin is compiled from, in a folder of its own: OpenMM does not find it there. No GPU is needed.
+$(VENV)/.cuda: requirements/cuda.txt $(VENV)/.system
+	@echo "Installing requirements/cuda.txt into .venv/cuda"
+	@rm -rf $(VENV)/cuda
+	@if [ "$$(uname -m)" = x86_64 ]; then $(PIP) --no-deps --target $(VENV)/cuda -r $<; \
+	else echo "The plugin for CUDA is built on x86-64 only; it is left out here"; fi
+	@touch $@
+
+setup: $(VENV)/.build $(VENV)/.tools $(VENV)/.cuda
 
 build: setup
 	@echo "Building (libraries, Python module, C++ tests) in build/"
@@ -60,6 +69,7 @@ test-python: build $(VENV)/.test $(VENV)/.distil
 # PAINN_LONG_TESTS lets the C++ tests that repeat something at random repeat it ten times as often.
 test-long: build $(VENV)/.test $(VENV)/.opencl
 	PATH="$(BIN):$$PATH" PAINN_LONG_TESTS=1 $(BIN)/ctest --test-dir build --output-on-failure --timeout 7200
+	PATH="$(BIN):$$PATH" $(BIN)/ctest --test-dir build -C Long -R CompileKernels --output-on-failure --parallel $(JOBS)
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -q -m long tests/python
 
 # OpenMM's own registries are never freed, so leaks are looked for where OpenMM is not: by the fuzzer, in the model reader.
@@ -71,7 +81,7 @@ test-sanitizers: $(VENV)/.build
 	PATH="$(BIN):$$PATH" cmake --preset asan
 	PATH="$(BIN):$$PATH" cmake --build build-asan --parallel $(JOBS)
 	ASAN_OPTIONS=detect_leaks=0 $(BIN)/ctest --test-dir build-asan --output-on-failure --parallel $(JOBS) \
-	    -E "Leaks|FailedCreations|opensNoFile"
+	    -E "Leaks|FailedCreations|opensNoFile|CompileKernels"
 	PATH="$(BIN):$$PATH" cmake --preset tsan
 	PATH="$(BIN):$$PATH" cmake --build build-tsan --parallel $(JOBS) --target TestCPU TestAllocations TestForce
 	TSAN_OPTIONS="suppressions=$(CURDIR)/tests/tsan.supp" PAINN_FEW_TURNS=1 \
@@ -85,6 +95,13 @@ test-coverage: $(VENV)/.build $(VENV)/.test
 	$(BIN)/gcovr --root . --filter 'openmmapi/src/(Json|Safetensors|ReadFile|Model|PaiNNStudentModel)' --fail-under-line 95 \
 	    --exclude-throw-branches build-coverage
 
+# On a machine with an NVIDIA GPU; logs and figures in $$PAINN_OUTPUT (build/cuda-results).
+test-cuda:
+	@PYTHON=$(PYTHON) JOBS=$(JOBS) scripts/test_cuda.sh
+
+bench-cuda:
+	@PYTHON=$(PYTHON) JOBS=$(JOBS) scripts/bench_cuda.sh
+
 lint: $(VENV)/.build $(VENV)/.test
 	@PATH="$(BIN):$$PATH" scripts/lint.sh
 
@@ -95,7 +112,7 @@ RUNS ?= 100000000
 fuzz: build
 	PATH="$(BIN):$$PATH" PAINN_PYTHON=$(BIN)/python tests/fuzz/run.sh $(RUNS)
 
-wheel: $(VENV)/.build
+wheel: $(VENV)/.build $(VENV)/.cuda
 	@PATH="$(BIN):$$PATH" CMAKE_BUILD_PARALLEL_LEVEL=$(JOBS) $(BIN)/python -m pip --disable-pip-version-check wheel --quiet \
 	    --no-build-isolation --no-deps --wheel-dir dist --config-settings=build-dir=build-wheel .
 	@ls dist/*.whl

@@ -19,21 +19,26 @@ const struct {
 ZBLRepulsion::ZBLRepulsion(const NetworkParameters& parameters)
     : atomicNumbers(parameters.atomicNumbers), repulsion(parameters.repulsion) {}
 
+ZBLPair ZBLRepulsion::getPair(int element1, int element2) const {
+    const double Z1 = atomicNumbers[element1], Z2 = atomicNumbers[element2];
+    return {repulsion->radii[element1] + repulsion->radii[element2],
+            0.8854 * BOHR / (std::pow(Z1, 0.23) + std::pow(Z2, 0.23)), COULOMB * Z1 * Z2};
+}
+
 void ZBLRepulsion::evaluate(int element1, int element2, double d, double& energy, double& slope) const {
     energy = slope = 0;
-    const double range = repulsion->radii[element1] + repulsion->radii[element2]; // nm
-    if (d >= range)
+    if (d >= repulsion->radii[element1] + repulsion->radii[element2])
         return;
-    const double Z1 = atomicNumbers[element1], Z2 = atomicNumbers[element2];
-    const double length = 0.8854 * BOHR / (std::pow(Z1, 0.23) + std::pow(Z2, 0.23)); // nm
+    const ZBLPair pair = getPair(element1, element2);
+    const double length = pair.length;
     double screening = 0, screeningSlope = 0;
     for (const auto& [A, B] : SCREENING) {
         const double term = A * std::exp(-B / length * d);
         screening += term;
         screeningSlope -= B / length * term;
     }
-    const CutoffValue g = evaluateCutoff({CutoffFunction::Type::Polynomial, repulsion->p}, range, d);
-    const double coulomb = COULOMB * Z1 * Z2 / d;
+    const CutoffValue g = evaluateCutoff({CutoffFunction::Type::Polynomial, repulsion->p}, pair.range, d);
+    const double coulomb = pair.coulomb / d;
     energy = coulomb * screening * g.value;
     slope = coulomb * ((screeningSlope - screening / d) * g.value + screening * g.first);
 }

@@ -3,7 +3,7 @@
 # Formatting, Python lint and the include rule. With --fix it formats instead of complaining.
 set -eu
 cd "$(dirname "$0")/.."
-sources=$(git ls-files '*.cpp' '*.h')
+sources=$(git ls-files '*.cpp' '*.h' '*.cu' '*.cuh')
 if [ "${1:-}" = "--fix" ]; then
     # shellcheck disable=SC2086
     clang-format -i $sources

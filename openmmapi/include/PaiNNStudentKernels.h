@@ -40,6 +40,20 @@ public:
      * @param[out] energies   [numParticles] kJ/mol, in the order of the force's entries
      */
     virtual void computeParticleEnergies(OpenMM::ContextImpl& context, std::vector<double>& energies) = 0;
+    /**
+     * Likewise by subsystem. Adds up particles in the order of the entries; a platform that evaluates subsystems by
+     * another sum overrides it, so that the bits are those of execute().
+     *
+     * @param subsystems      [numParticles] to which each entry of the force belongs
+     * @param[out] energies   [numSubsystems] kJ/mol; has that size already, and zeros
+     */
+    virtual void computeSubsystemEnergies(OpenMM::ContextImpl& context, const std::vector<int>& subsystems,
+                                          std::vector<double>& energies) {
+        std::vector<double> particleEnergies;
+        computeParticleEnergies(context, particleEnergies);
+        for (size_t i = 0; i < subsystems.size(); i++)
+            energies[subsystems[i]] += particleEnergies[i];
+    }
 };
 
 } // namespace PaiNNPlugin

@@ -121,14 +121,13 @@ void PaiNNStudentForceImpl::updateParametersInContext(ContextImpl& context) {
 }
 
 void PaiNNStudentForceImpl::getSubsystemEnergies(ContextImpl& context, vector<double>& energies) {
-    vector<double> particleEnergies;
-    getParticleEnergies(context, particleEnergies);
-    energies.assign(current.getNumSubsystems(), 0.0);
+    vector<int> subsystems(current.getNumParticles());
     for (int i = 0; i < current.getNumParticles(); i++) {
-        int particle, atomicNumber, subsystem;
-        current.getParticleParameters(i, particle, atomicNumber, subsystem);
-        energies[subsystem] += particleEnergies[i];
+        int particle, atomicNumber;
+        current.getParticleParameters(i, particle, atomicNumber, subsystems[i]);
     }
+    energies.assign(current.getNumSubsystems(), 0.0);
+    kernel.getAs<CalcPaiNNStudentForceKernel>().computeSubsystemEnergies(context, subsystems, energies);
 }
 
 void PaiNNStudentForceImpl::getParticleEnergies(ContextImpl& context, vector<double>& energies) {

@@ -22,9 +22,12 @@ void evaluateDirectionFactor(bool isStudent, double d, double& factor, double& s
     slope = RadialFilter::DIRECTION_EPSILON / (sum * sum);
 }
 
+TableGrid FilterTable::makeGrid(const NetworkParameters& parameters, int numCells) {
+    return {numCells, FIRST * parameters.cutoff, parameters.cutoff * (1 - FIRST) / numCells};
+}
+
 FilterTable::FilterTable(const NetworkParameters& parameters, int block, int numCells)
-    : filter(parameters, block), isStudent(parameters.family == Family::Student),
-      grid({numCells, FIRST * parameters.cutoff, parameters.cutoff * (1 - FIRST) / numCells}) {
+    : filter(parameters, block), isStudent(parameters.family == Family::Student), grid(makeGrid(parameters, numCells)) {
     const double cellWidth = grid.cellWidth;
     const size_t width = filter.getWidth();
     std::vector<double> d, f, df; // at the ends and middles of all cells

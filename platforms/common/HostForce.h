@@ -3,7 +3,7 @@
 #define PAINN_HOST_FORCE_H_
 
 #include "Evaluator.h"
-#include "PaiNNStudentForce.h"
+#include "ForceEntries.h"
 #include "openmm/Vec3.h"
 #include <functional>
 #include <map>
@@ -59,25 +59,18 @@ public:
                                  std::vector<double>& energies);
 
 private:
-    /** The atoms first <= i < last, in the arrays below. */
-    struct Subsystem {
-        std::string scale;  // global parameter, "" for a scale of 1
-        bool differentiate; // by the scale
-        int first, last;
-    };
-    std::vector<int> findElements(const PaiNNStudentForce& force) const;
+    using Subsystem = ForceEntries::Subsystem;
     void readPositions(const std::vector<OpenMM::Vec3>& positions);
     const Box* convertBox(const OpenMM::Vec3* box);
     void evaluateActive(const Box* box, bool withForces);
     void checkEnergies(const Subsystem& subsystem) const;
     void checkForces(const Subsystem& subsystem) const;
     [[noreturn]] void failForMemory() const;
-    [[noreturn]] void failAt(const std::string& quantity, const char* units, int atom) const;
+    [[noreturn]] void failAt(const char* quantity, const char* units, int atom) const;
     OpenMM::Vec3 getPosition(int atom) const;
     double cutoff; // nm
     bool periodic;
-    std::vector<Subsystem> subsystems;   // those that have particles
-    std::vector<int> entries, particles; // [atoms] of the force, of the System: by subsystem, then by particle
+    ForceEntries atoms;
     std::unique_ptr<Evaluator> evaluator;
     // What goes to the Evaluator and comes from it: [atoms][3] nm, [subsystems], [atoms] kJ/mol, [atoms][3] kJ/mol/nm
     std::vector<double> x;

@@ -106,6 +106,11 @@ parameter are available through addEnergyParameterDerivative().
 Without periodic boundary conditions the particles of a subsystem are kept together as one molecule. With them,
 distances are to the nearest periodic image, and only the pairs given to addBond() are kept together.
 
+Positions that have no energy (not finite, or two particles at the same place), and energies or forces that do not fit
+into the platform's numbers, end an evaluation with an OpenMMException that names the particle. The Context can be used
+again with other positions. On the CUDA platform nothing in a step waits for the GPU, so an evaluation without energy
+reports a problem once the device has got there: at the next evaluation after it, or when an energy is asked for.
+
 Parameters
 ----------
 model : PaiNNStudentModel

@@ -72,6 +72,9 @@ inline std::vector<double> flatten(const std::vector<OpenMM::Vec3>& vectors) {
     return result;
 }
 
+/** Set by the platform under test: it holds positions in single precision, and Exact rounds them as it does. */
+inline bool roundsPositions = false;
+
 /** Energy (kJ/mol) and forces (kJ/mol/nm) by the network, past OpenMM. */
 struct Exact {
     Exact(const PaiNNStudentModel& model, const Cluster& cluster, const OpenMM::Vec3* boxVectors = nullptr) {
@@ -82,9 +85,11 @@ struct Exact {
         std::vector<int> elements;
         for (int element : cluster.elements)
             elements.push_back(static_cast<int>(std::find(known.begin(), known.end(), element) - known.begin()));
+        std::vector<double> positions = flatten(cluster.positions);
+        for (double& x : positions)
+            x = roundsPositions ? static_cast<float>(x) : x;
         ExactNetwork(model.getParameters())
-            .evaluate(elements, flatten(cluster.positions), boxVectors == nullptr ? nullptr : &box, atomEnergies,
-                      &forces);
+            .evaluate(elements, positions, boxVectors == nullptr ? nullptr : &box, atomEnergies, &forces);
         for (double atomEnergy : atomEnergies)
             energy += atomEnergy;
     }

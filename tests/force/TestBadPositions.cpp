@@ -8,7 +8,17 @@ using namespace std;
 
 namespace PaiNNPlugin {
 
-class BadPositions : public PlatformTest {};
+class BadPositions : public PlatformTest {
+protected:
+    /** Steps evaluate forces alone, whose problems CUDA reports at the next evaluation after the device got there. */
+    void stepUntilReported(Context& context, Integrator& integrator) const {
+        integrator.step(1);
+        if (!isCuda())
+            return;
+        context.getState(State::Positions); // waits for the device
+        integrator.step(1);
+    }
+};
 
 TEST_P(BadPositions, notFiniteOrHugeNamesTheParticle) {
     Cluster cluster(5);
@@ -33,8 +43,8 @@ TEST_P(BadPositions, notFiniteOrHugeNamesTheParticle) {
                                       ? "article"
                                       : "the position of particle " + to_string(atom) + " is";
                 EXPECT_MESSAGE(getEnergy(*context), expected);
-                EXPECT_MESSAGE(getForces(*context), expected);
-                EXPECT_MESSAGE(integrator.step(1), expected);
+                EXPECT_MESSAGE(getCheckedForces(*context), expected);
+                EXPECT_MESSAGE(stepUntilReported(*context, integrator), expected);
                 context->setPositions(good);
                 EXPECT_EQ(energy, getEnergy(*context));
                 EXPECT_EQ(forces, getForces(*context));
@@ -72,7 +82,7 @@ TEST_P(BadPositions, overlapsAreRightOrRefused) {
                 try {
                     double above = energyAt(d * (1 + h)), below = energyAt(d * (1 - h));
                     double expected = -(above - below) / (2 * h * d), energy = energyAt(d);
-                    vector<double> forces = getForces(*context);
+                    vector<double> forces = getCheckedForces(*context);
                     double found = forces[3];
                     ASSERT_TRUE(isfinite(energy) && isfinite(found)) << "at " << d;
                     // What the rounding of the energies and the step leave of the difference quotient.
@@ -81,7 +91,11 @@ TEST_P(BadPositions, overlapsAreRightOrRefused) {
                         Exact exact(model, cluster);
                         rounding += 1e-6 * fabs(exact.energy);
                         EXPECT_NEAR(exact.energy, energy, rounding) << "at " << d;
-                        EXPECT_TRUE(forcesAgree(exact.forces, forces)) << "at " << d;
+                        // What turns the close pair is a small difference of energies, divided by d: here 0.1 kJ/mol
+                        // are left of 290. Changing all weights by half a unit in their last place (2^-24) changes
+                        // the exact forces by up to 4.5e-5 of their RMS, 5e-6 kJ/mol / d.
+                        const double slack = GetParam().bars.largest / 6 / d; // 5e-6 in single precision
+                        EXPECT_TRUE(forcesAgree(exact.forces, forces, 0, slack)) << "at " << d;
                     }
                     EXPECT_NEAR(expected, found, 1e-9 + rounding / (h * d) + 1e-5 * fabs(expected)) << "at " << d;
                     EXPECT_TRUE(isOnHost() || fabs(found) < (1 << 30));
@@ -163,7 +177,8 @@ TEST_P(BadPositions, isolatedAtomsFeelNothing) {
 TEST_P(BadPositions, oneAtomAlone) {
     PaiNNStudentModel model = makeModel();
     System system;
-    addParticles(system, isOnHost() ? 1 : 2); // OpenMM with one particle alone crashes in the OpenCL library PoCL
+    // OpenMM with one particle alone crashes in the OpenCL library PoCL.
+    addParticles(system, isOnHost() || isCuda() ? 1 : 2);
     system.addForce(makeForce(model, Cluster(1)));
     VerletIntegrator integrator(0.001);
     auto context = makeContext(system, integrator);

@@ -10,7 +10,7 @@ import openmm
 import pytest
 
 import openmmpainn
-from openmmpainn import plugins
+from openmmpainn import platforms, plugins
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PACKAGE = pathlib.Path(openmmpainn.__file__).parent
@@ -34,17 +34,23 @@ def energy(platform=sys.argv[2], system=createSystem(topology, PaiNNStudentModel
 
 
 def test_plugins_load_by_themselves(run_python):
-    """`import openmm` alone brings the kernel to the host platforms, and nothing of ours fails to load."""
+    """`import openmm` alone brings the kernel to the host platforms. Without OpenMM's own plugin for CUDA, or a driver,
+    ours for CUDA stays out, and exactly one line says why."""
+    has_cuda_plugin = (LIBRARIES / "plugins" / "libOpenMMPaiNNCUDA.so").exists()
     printed = run_python(
         """if True:
         import sys, openmm
         assert "openmmpainn" not in sys.modules
         failures = [text for text in openmm.Platform.getPluginLoadFailures() if "PaiNN" in text]
-        assert not failures, failures
+        names = [openmm.Platform.getPlatform(i).getName() for i in range(openmm.Platform.getNumPlatforms())]
+        assert len(failures) == (sys.argv[1] == "True" and "CUDA" not in names), failures
+        assert all("libOpenMMPaiNNCUDA.so: lib" in text and "cannot open shared object" in text for text in failures)
+        assert not any("\\n" in text.strip() for text in failures), failures
         for index in range(openmm.Platform.getNumPlatforms()):
             platform = openmm.Platform.getPlatform(index)
             print(platform.getName(), platform.supportsKernels(["CalcPaiNNStudentForce"]))
-        """
+        """,
+        has_cuda_plugin,
     )
     supported = dict(line.split() for line in printed.splitlines())
     assert supported["Reference"] == supported["CPU"] == "True"
@@ -102,6 +108,20 @@ def test_plugins_that_do_not_load(monkeypatch, tmp_path):
         plugins.require_kernel()
 
 
+def test_why_no_cuda(monkeypatch):
+    """One sentence says why there is no CUDA platform, and the error of who asks for it ends with it."""
+    monkeypatch.setattr(platforms, "platform_names", lambda: ["Reference", "CPU"])
+    missing = "cannot open shared object file: No such file or directory"
+    ours = f"Error loading library /x/libOpenMMPaiNNCUDA.so: libOpenMMCUDA.so: {missing}"
+    no_driver = f"Error loading library /x/libOpenMMCUDA.so: libcuda.so.1: {missing}"
+    for failures, reason in (((ours,), "openmm.cuda13"), ((ours, no_driver), r"libcuda.so.1: .* \(no NVIDIA driver")):
+        monkeypatch.setattr(openmm.Platform, "getPluginLoadFailures", staticmethod(lambda failures=failures: failures))
+        with pytest.raises(ValueError, match=f"'CUDA' is not here; OpenMM has Reference, CPU. OpenMM's .*{reason}"):
+            platforms.get_platform("CUDA")
+    monkeypatch.setattr(platforms, "platform_names", lambda: ["Reference", "CUDA"])
+    assert platforms.why_no_cuda() == ""
+
+
 def test_version_check(monkeypatch):
     plugins.require_openmm()
     for version in ("8.5.1", "8.7", "8.60", "9.8.6"):
@@ -127,7 +147,9 @@ def test_other_openmm(run_python, canonical_path, tmp_path):
         """if True:
         import sys, openmm
         assert openmm.Platform.getOpenMMVersion() == "8.5.1"
-        print(*[text for text in openmm.Platform.getPluginLoadFailures() if "PaiNN" in text], sep="\\n")
+        failures = [text for text in openmm.Platform.getPluginLoadFailures() if "PaiNN" in text]
+        # Without OpenMM's own plugin for CUDA, ours is refused whatever the version.
+        print(*[text for text in failures if "PaiNNCUDA.so: lib" not in text], sep="\\n")
         try:
             openmm.XmlSerializer.deserialize(open(sys.argv[1]).read())
         except openmm.OpenMMException as error:

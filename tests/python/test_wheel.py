@@ -98,7 +98,9 @@ def test_contents(wheel):
         "_painn",
     ]
     plugins = [name.split("/")[-1] for name in libraries if "/plugins/" in name]
-    assert plugins == ["libOpenMMPaiNNCPU.so", "libOpenMMPaiNNReference.so"]
+    with_cuda = (pathlib.Path(sys.prefix) / "cuda" / "OpenMM.libs").exists()  # what the plugin for CUDA is built from
+    platforms = ("CPU", "CUDA", "Reference") if with_cuda else ("CPU", "Reference")
+    assert plugins == [f"libOpenMMPaiNN{platform}.so" for platform in platforms]
     assert "OpenMM.libs/include/PaiNNStudentForce.h" in names and "openmmpainn/py.typed" in names
     assert {name.split("/")[0] for name in names} == {
         "OpenMM.libs",

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+#ifndef PAINN_CUDA_EVALUATOR_H_
+#define PAINN_CUDA_EVALUATOR_H_
+
+#include "CudaNetwork.h"
+#include "Device.h"
+#include <memory>
+#include <vector>
+
+namespace PaiNNPlugin {
+
+/** The arrays of a Context that an evaluation reads and adds to, by slot; they stay where they are. */
+struct ContextArrays {
+    Device::Address posq = 0;           ///< [slots] x, y, z, charge: float4, double4 in double precision; nm
+    Device::Address posqCorrection = 0; ///< [slots] float4, mixed precision only: added to posq in double
+    Device::Address forces = 0;         ///< [3][paddedSlots] 64-bit integers in steps of 2^-32 kJ/mol/nm, added to
+    int paddedSlots = 0;
+};
+
+/** What went wrong on the device in an earlier evaluation; atoms count as in the evaluator's constructor. */
+struct DeviceStatus {
+    enum Problem { None = 0, BadPosition = 1, Coincident = 2, BadEnergy = 3, BadForce = 4 };
+    int problem = None;
+    int atom1 = -1, atom2 = -1; ///< atom2: only with Coincident
+};
+
+/**
+ * The network on a device for a batch of subsystems whose atoms do not see each other. Positions are read from and
+ * forces added to a Context's own arrays; nothing waits for the device but what says so. A subsystem's energy and
+ * forces do not depend, in any bit, on the other subsystems, on the order of the Context's slots or on earlier calls.
+ */
+class CudaEvaluator {
+public:
+    /**
+     * @param elements    [atoms] index into NetworkParameters::atomicNumbers
+     * @param subsystems  [atoms] from 0 without holes, ascending
+     * @param device      must live as long as this object, and hold the kernels made from network's getSource()
+     */
+    CudaEvaluator(std::shared_ptr<const CudaNetwork> network, const std::vector<int>& elements,
+                  const std::vector<int>& subsystems, bool periodic, Device& device, const ContextArrays& context);
+    ~CudaEvaluator();
+    void setElements(const std::vector<int>& elements, Device::Stream stream);
+    /** @param slots   [atoms] where each atom stands in the Context's arrays; to be called after every reordering */
+    void setSlots(const std::vector<int>& slots, Device::Stream stream);
+    /** @param scales   [subsystems] what forces are multiplied by; where it is 0, nothing is added or judged, whatever
+     * the network gives. 1 at first.
+     *  @param wanted   [subsystems] not 0: energies are judged although the scale is 0 */
+    void setScales(const std::vector<double>& scales, const std::vector<char>& wanted, Device::Stream stream);
+    /** @param box   [3][3] nm, reduced; needed before the first evaluation of a periodic system */
+    void setBox(const double box[3][3], Device::Stream stream);
+    /** Start an evaluation. */
+    void launch(bool withForces, Device::Stream stream);
+    /** Unscaled energies of the last evaluation with the atoms' references, kJ/mol, [subsystems]; waits. */
+    void getSubsystemEnergies(std::vector<double>& energies, Device::Stream stream);
+    /** [atoms] kJ/mol, likewise; waits. */
+    void getAtomEnergies(std::vector<double>& energies, Device::Stream stream);
+    /** Where the device keeps the unscaled energies of the last evaluation without references: double [subsystems]. */
+    Device::Address getDeviceEnergies() const;
+    /** Look, without waiting, at what evaluations have reported so far; the first problem since resetStatus(). */
+    DeviceStatus getStatus() const;
+    /** Forget problems. To be called when nothing is under way. */
+    void resetStatus();
+
+private:
+    struct State;
+    std::unique_ptr<State> state;
+};
+
+} // namespace PaiNNPlugin
+
+#endif

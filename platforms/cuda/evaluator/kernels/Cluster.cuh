@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+// How the blocks of a cluster share the linear layers of one molecule. Block r has the channels 8 r ... 8 r + 7 of all
+// atoms. Sums have the order of multiply() in Matrix.cuh, so that they are the same bits. The functions that multiply
+// are not inlined: one after another in one kernel, their registers would not suffice.
+#if PAINN_CAPABILITY >= 90 && PAINN_TENSOR_CORES
+
+constexpr int BLOCKS = H / SLICE; ///< of a cluster
+constexpr int GATHERED_ROW = H + ROW_PADDING;
+constexpr int ATOMS = PAINN_MOLECULE_ATOMS, COLUMNS = (ATOMS + 7) / 8 * 8; ///< at most, of a molecule
+
+/** What all blocks send to each other: each block's barrier counts the bytes that have come. */
+struct Exchange {
+    unsigned barrier; ///< its address
+    unsigned phase = 0;
+    __device__ __forceinline__ explicit Exchange(unsigned barrier) : barrier(barrier) {}
+    /** Say how many bytes will come; one thread. */
+    __device__ __forceinline__ void expect(int bytes) const {
+        if (threadIdx.x == 0)
+            barrierExpect(barrier, bytes);
+    }
+    __device__ __forceinline__ void send(const void* place, int rank, float4 value) const {
+        storeAsync(mapAddress(sharedAddress(place), rank), value, mapAddress(barrier, rank));
+    }
+    __device__ __forceinline__ void wait() {
+        barrierWait(barrier, phase % 2);
+        phase++;
+    }
+};
+
+/**
+ * The products of layer LAYER with the inputs of this block's channels, sent to the blocks that own the outputs.
+ *
+ * @param local      [USED][STRIDE][8]
+ * @param products   [BLOCKS][8][STRIDE] in each block: from which block, output
+ */
+template <int LAYER, int USED, int STRIDE>
+__device__ __noinline__ void scatterProducts(const float* weights, int rank, const float* local, int columns,
+                                             float* products, Exchange exchange) {
+    constexpr LayerShape layer = blockLayer(SHAPE, LAYER);
+    static_assert(layer.out == layer.in, "a layer to H outputs"); // or one that the family has not
+    constexpr int TILES = H / TILE_ROWS, GROUPS = MOLECULE_WARPS / TILES;
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, q = lane % 4;
+    const int m = warp % TILES;
+    exchange.expect(BLOCKS * SLICE * columns * 4);
+    if (warp >= TILES * GROUPS)
+        return;
+    float4 w[USED];
+    const float4* W = reinterpret_cast<const float4*>(weights);
+#pragma unroll
+    for (int part = 0; part < USED; part++)
+        w[part] = W[((m * BLOCKS + rank) * layer.parts + part) * 32 + lane];
+    for (int n = warp / TILES; n < columns / 8; n += GROUPS) {
+        float c[1][1][4] = {};
+#pragma unroll
+        for (int part = 0; part < USED; part++) {
+            const float4 tile[1] = {w[part]};
+            const float2 x[1] = {*reinterpret_cast<const float2*>(local + (part * STRIDE + n * 8 + g) * SLICE + 2 * q)};
+            multiplyStep<1, 1>(c, tile, x);
+        }
+        // Rows g and g + 8 have two columns in this lane; pairs of lanes bring four of one row together.
+        const bool odd = q % 2 != 0;
+        const float a = __shfl_xor_sync(0xffffffffu, odd ? c[0][0][0] : c[0][0][2], 1);
+        const float b = __shfl_xor_sync(0xffffffffu, odd ? c[0][0][1] : c[0][0][3], 1);
+        const float4 four = odd ? make_float4(a, b, c[0][0][2], c[0][0][3]) : make_float4(c[0][0][0], c[0][0][1], a, b);
+        exchange.send(products + (rank * SLICE + g) * STRIDE + n * 8 + q / 2 * 4, 2 * m + odd, four);
+    }
+}
+
+/** Output c of this block in one column, when all products have come. */
+template <int STRIDE = COLUMNS> __device__ __forceinline__ float sumProducts(const float* products, int column, int c) {
+    float half[2] = {0, 0};
+#pragma unroll
+    for (int r = 0; r < BLOCKS; r++)
+        half[r / (BLOCKS / 2)] += products[(r * SLICE + c) * STRIDE + column];
+    return half[0] + half[1];
+}
+
+/** Send this block's inputs, own [columns][8], to all blocks: gathered [columns][GATHERED_ROW]. */
+__device__ __forceinline__ void gatherInputs(int rank, const float* own, int columns, float* gathered,
+                                             const Exchange& exchange) {
+    exchange.expect(columns * H * 4);
+    for (int k = threadIdx.x; k < BLOCKS * columns * 2; k += 32 * MOLECULE_WARPS) {
+        const int half = k % 2, column = k / 2 % columns, to = k / (2 * columns);
+        const float4 four = *reinterpret_cast<const float4*>(own + column * SLICE + 4 * half);
+        exchange.send(gathered + column * GATHERED_ROW + rank * SLICE + 4 * half, to, four);
+    }
+}
+
+/**
+ * The outputs of this block's channels in the first TILES groups of layer LAYER, when the inputs have come.
+ *
+ * @param outputs   [2][TILES][8][STRIDE], the halves of each sum
+ */
+template <int LAYER, int TILES, int STRIDE>
+__device__ __noinline__ void multiplyOwn(const float* weights, int rank, const float* gathered, int columns,
+                                         float* outputs, Exchange exchange) {
+    constexpr LayerShape layer = blockLayer(SHAPE, LAYER);
+    static_assert(layer.parts <= 1, "a layer with H inputs");
+    constexpr int JOBS = 2 * TILES, GROUPS = MOLECULE_WARPS / JOBS, STEPS = BLOCKS / 2;
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, q = lane % 4;
+    const int tile = warp % JOBS / 2, half = warp % 2;
+    const bool works = warp < JOBS * GROUPS;
+    // Two blocks share the 16 rows of a tile: of the four weights of a lane this one needs the first or the last two.
+    float2 w[STEPS]; // on their way while the inputs come
+    const float2* W = reinterpret_cast<const float2*>(weights) + rank % 2;
+#pragma unroll
+    for (int k = 0; k < STEPS; k++)
+        w[k] = loadGlobal(W + (((tile * (H / TILE_ROWS) + rank / 2) * BLOCKS + half * STEPS + k) * 32 + lane) * 2);
+    exchange.wait();
+    for (int n = warp / JOBS; works && n < columns / 8; n += GROUPS) {
+        float sum[2] = {0, 0}; // of rows g
+#pragma unroll
+        for (int k = 0; k < STEPS; k++) {
+            float c[1][1][4] = {};
+            const float4 rows[1] = {make_float4(w[k].x, w[k].y, 0, 0)};
+            const float2 x[1] = {*reinterpret_cast<const float2*>(gathered + (n * 8 + g) * GATHERED_ROW +
+                                                                  (half * STEPS + k) * 8 + 2 * q)};
+            multiplyStep<1, 1>(c, rows, x);
+#pragma unroll
+            for (int i = 0; i < 2; i++)
+                sum[i] += c[0][0][i];
+        }
+        *reinterpret_cast<float2*>(outputs + ((half * TILES + tile) * SLICE + g) * STRIDE + n * 8 + 2 * q) =
+            make_float2(sum[0], sum[1]);
+    }
+    __syncthreads();
+}
+
+/** Output c of group `tile` in one column. */
+template <int TILES, int STRIDE = COLUMNS>
+__device__ __forceinline__ float ownOutput(const float* outputs, int column, int tile, int c) {
+    return outputs[(tile * SLICE + c) * STRIDE + column] + outputs[((TILES + tile) * SLICE + c) * STRIDE + column];
+}
+
+#endif

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+// F4, F5b and B5b for one atom i, by a warp: 8 lanes, one a channel, for each of four of its edges. Edge e goes to
+// group e % 4 of lanes, and the sums of the groups are added at last: the same bits wherever this happens. No atomics.
+
+/** The filter of one channel and edge (F4); df: by t. Without vectors in the first block. */
+struct Filter {
+    Real s, u, v, ds, du, dv;
+};
+
+/** c_0 + c_1 t + ... c_5 t^5 */
+__device__ __forceinline__ Real interpolate(Real t, Real c0, Real c1, Real c2, Real c3, Real c4, Real c5) {
+    return c0 + t * (c1 + t * (c2 + t * (c3 + t * (c4 + t * c5))));
+}
+
+/** The same, and its derivative. */
+__device__ __forceinline__ Real interpolate(Real t, Real c0, Real c1, Real c2, Real c3, Real c4, Real c5, Real& slope) {
+    Real value = c5, d = c5;
+    value = value * t + c4;
+    d = d * t + value;
+    value = value * t + c3;
+    d = d * t + value;
+    value = value * t + c2;
+    d = d * t + value;
+    value = value * t + c1;
+    slope = d * t + value;
+    return value * t + c0;
+}
+
+/** @param quads   [5][8] fours of the cell, at this lane's channel */
+template <bool FIRST, bool SLOPES> __device__ __forceinline__ Filter evaluateFilter(const Real4* quads, Real t) {
+    const Real4 a = quads[0], b = quads[SLICE], c = quads[2 * SLICE];
+    Filter f = {};
+    if (SLOPES) {
+        f.s = interpolate(t, a.x, a.y, a.z, a.w, b.x, b.y, f.ds);
+        f.u = interpolate(t, b.z, b.w, c.x, c.y, c.z, c.w, f.du);
+    }
+    else {
+        f.s = interpolate(t, a.x, a.y, a.z, a.w, b.x, b.y);
+        f.u = interpolate(t, b.z, b.w, c.x, c.y, c.z, c.w);
+    }
+    if (!FIRST) {
+        const Real4 d = quads[3 * SLICE], e = quads[4 * SLICE];
+        if (SLOPES)
+            f.v = interpolate(t, d.x, d.y, d.z, d.w, e.x, e.y, f.dv);
+        else
+            f.v = interpolate(t, d.x, d.y, d.z, d.w, e.x, e.y);
+    }
+    return f;
+}
+
+/** F5b: what the edges of one atom bring it in one channel. */
+template <bool FIRST> struct MessageSum {
+    Real s = 0, x = 0, y = 0, z = 0;
+    /** Features and contexts (F5a) of the sender. */
+    __device__ __forceinline__ void add(const Edge& edge, const Filter& f, const Real4& fj, const Real4& cj) {
+        s += cj.x * f.s;
+        const Real direction = cj.y * f.u * (1 - DIRECTION_EPSILON * edge.a);
+        x += edge.ux * direction;
+        y += edge.uy * direction;
+        z += edge.uz * direction;
+        if (!FIRST) {
+            const Real vector = cj.z * f.v;
+            x += fj.y * vector;
+            y += fj.z * vector;
+            z += fj.w * vector;
+        }
+    }
+    /** The features behind the message, from those of the atom in front of it; on all lanes of a channel. */
+    __device__ __forceinline__ Real4 finish(const Real4& fi) {
+        s = sumLanes<SLICE, 32>(s);
+        x = sumLanes<SLICE, 32>(x);
+        y = sumLanes<SLICE, 32>(y);
+        z = sumLanes<SLICE, 32>(z);
+        return FIRST ? makeReal4(fi.x + s, x, y, z) : makeReal4(fi.x + s, fi.y + x, fi.z + y, fi.w + z);
+    }
+};
+
+/**
+ * B5b in one channel. Both directions of an edge are seen from i: what i sent to j, and what the distance and direction
+ * of both do to i.
+ */
+template <bool FIRST> struct AdjointSum {
+    Real4 fi, ci, ai;                           ///< features, contexts and adjoints of atom i
+    Real scalar = 0, direction = 0, vector = 0; ///< of c_i_adj
+    Real x = 0, y = 0, z = 0;                   ///< of v_i_adj
+    Real forceX = 0, forceY = 0, forceZ = 0;
+    __device__ __forceinline__ AdjointSum(const Real4& fi, const Real4& ci, const Real4& ai) : fi(fi), ci(ci), ai(ai) {}
+    /** @param repels   whether this channel counts the repulsion of the pair (B8) */
+    __device__ __forceinline__ void add(const Edge& edge, const Filter& f, const Real4& fj, const Real4& cj,
+                                        const Real4& aj, bool repels) {
+        const Real g = 1 - DIRECTION_EPSILON * edge.a; // d / (d + epsilon)
+        // j <- i has the opposite direction.
+        const Real alongI = edge.ux * ai.y + edge.uy * ai.z + edge.uz * ai.w;
+        const Real alongJ = edge.ux * aj.y + edge.uy * aj.z + edge.uz * aj.w;
+        Real t_adj = (ai.x * cj.x + aj.x * ci.x) * f.ds + g * (alongI * cj.y - alongJ * ci.y) * f.du;
+        if (!FIRST) {
+            const Real vectorI = fj.y * ai.y + fj.z * ai.z + fj.w * ai.w;
+            const Real vectorJ = fi.y * aj.y + fi.z * aj.z + fi.w * aj.w;
+            t_adj += (vectorI * cj.z + vectorJ * ci.z) * f.dv;
+            scalar += aj.x * f.s;
+            direction -= g * alongJ * f.u;
+            vector += vectorJ * f.v;
+            const Real v = ci.z * f.v;
+            x += aj.y * v;
+            y += aj.z * v;
+            z += aj.w * v;
+        }
+        // The adjoint of g u, then B1.
+        const Real wx = (ai.y * cj.y - aj.y * ci.y) * f.u, wy = (ai.z * cj.y - aj.z * ci.y) * f.u,
+                   wz = (ai.w * cj.y - aj.w * ci.y) * f.u;
+        const Real along = edge.ux * wx + edge.uy * wy + edge.uz * wz;
+        Real d_adj = t_adj * CELL_SCALE - edge.a * g * along;
+        if (FIRST && repels)
+            d_adj += edge.repulsion;
+        forceX += edge.a * wx + edge.ux * d_adj;
+        forceY += edge.a * wy + edge.uy * d_adj;
+        forceZ += edge.a * wz + edge.uz * d_adj;
+    }
+    /** The adjoints in front of the message, and those of the contexts (canonical); on all lanes of a channel. */
+    __device__ __forceinline__ void finish(Real4& before, Real4& context) {
+        scalar = sumLanes<SLICE, 32>(scalar);
+        x = sumLanes<SLICE, 32>(x);
+        y = sumLanes<SLICE, 32>(y);
+        z = sumLanes<SLICE, 32>(z);
+        before = makeReal4(IS_STUDENT ? ai.x + scalar : ai.x, ai.y + x, ai.z + y, ai.w + z);
+        if (!IS_STUDENT)
+            context = makeReal4(scalar, sumLanes<SLICE, 32>(direction), sumLanes<SLICE, 32>(vector), 0);
+    }
+    /** The force from all channels of the warp, component k. */
+    __device__ __forceinline__ Real force(int k) {
+        const Real x = sumLanes<1, 32>(forceX), y = sumLanes<1, 32>(forceY), z = sumLanes<1, 32>(forceZ);
+        return k == 0 ? x : k == 1 ? y : z;
+    }
+};

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// The whole network for small molecules: one cluster of blocks a subsystem.
+
+#if PAINN_HAS_GROUP(2)
+
+extern "C" __global__ void __launch_bounds__(32 * MOLECULE_WARPS, 1) molecule(const Arrays arrays, int) {
+#if PAINN_CAPABILITY >= 90 && PAINN_TENSOR_CORES
+    SHARED_MEMORY(memory);
+    Molecule m(arrays, memory);
+    m.begin();
+    m.clock.tick("edges");
+    for (int l = 0; l < L; l++) {
+        l == 0 ? m.message<true>(l) : m.message<false>(l);
+        m.clock.tick("message");
+        l == L - 1 ? m.updateForward<true>(l) : m.updateForward<false>(l);
+        m.clock.tick("update");
+        if (!IS_STUDENT && l + 1 < L)
+            m.contextForward(l + 1);
+    }
+    m.readout();
+    m.clock.tick("turn back");
+    for (int l = L - 1; arrays.hasForces && l >= 0; l--) {
+        l == L - 1 ? m.updateBackward<true>(l) : m.updateBackward<false>(l);
+        m.clock.tick("update backward");
+        l == 0 ? m.messageBackward<true>(l) : m.messageBackward<false>(l);
+        m.clock.tick("message backward");
+        if (!IS_STUDENT && l > 0)
+            m.contextBackward(l);
+    }
+    if (arrays.hasForces)
+        m.end();
+    m.clock.tick("end");
+    m.clock.print();
+    clusterSync(); // no block leaves while others write into its memory
+#endif
+}
+
+#endif

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// What happens at the atoms between two messages. A block works on 8 NT atoms, its columns.
+
+/** F6 of block l and F5a of the next. */
+template <int NT> __device__ __forceinline__ void nodeForward(const Arrays& arrays, int l, unsigned char* memory) {
+    const Columns<NT> columns(memory, blockIdx.x * Columns<NT>::COUNT, arrays.numAtoms);
+    updateForward<NT, false>(arrays, l, columns);
+    if (!IS_STUDENT)
+        contextForward(arrays, l + 1, columns);
+}
+
+/** F6 of the last block, F7, and back: B7, B6. */
+template <int NT> __device__ __forceinline__ void nodeTurn(const Arrays& arrays, unsigned char* memory) {
+    const Columns<NT> columns(memory, blockIdx.x * Columns<NT>::COUNT, arrays.numAtoms);
+    updateForward<NT, true>(arrays, L - 1, columns);
+    readoutForward(arrays, columns);
+    if (!arrays.hasForces)
+        return;
+    readoutBackward(arrays, columns);
+    Real4* adjoint = arrays.adjoint[(L - 1) % 2];
+    columns.forAll([&](int column, int channel) {
+        if (columns.has(column))
+            adjoint[columns.place(column, channel)] = makeReal4(columns.in(column, channel), 0, 0, 0);
+    });
+    __syncthreads();
+    updateBackward<NT, true>(arrays, L - 1, columns);
+}
+
+/** B5a of block l and B6 of the one before. */
+template <int NT> __device__ __forceinline__ void nodeBackward(const Arrays& arrays, int l, unsigned char* memory) {
+    const Columns<NT> columns(memory, blockIdx.x * Columns<NT>::COUNT, arrays.numAtoms);
+    if (!IS_STUDENT)
+        contextBackward(arrays, l, columns);
+    updateBackward<NT, false>(arrays, l - 1, columns);
+}
+
+// Few atoms in a block spread them over the device; many read the weights more seldom.
+
+#if PAINN_HAS_GROUP(5)
+
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_FEW) nodeFew(const Arrays arrays, int l) {
+    SHARED_MEMORY(memory);
+    nodeForward<1>(arrays, l, memory);
+}
+
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_FEW) nodeTurnFew(const Arrays arrays, int) {
+    SHARED_MEMORY(memory);
+    nodeTurn<1>(arrays, memory);
+}
+
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_FEW) nodeBackFew(const Arrays arrays, int l) {
+    SHARED_MEMORY(memory);
+    nodeBackward<1>(arrays, l, memory);
+}
+
+#endif
+
+#if PAINN_HAS_GROUP(6)
+
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_MANY) nodeMany(const Arrays arrays, int l) {
+    SHARED_MEMORY(memory);
+    nodeForward<PAINN_MANY>(arrays, l, memory);
+}
+
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_MANY) nodeTurnMany(const Arrays arrays, int) {
+    SHARED_MEMORY(memory);
+    nodeTurn<PAINN_MANY>(arrays, memory);
+}
+
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_MANY) nodeBackMany(const Arrays arrays, int l) {
+    SHARED_MEMORY(memory);
+    nodeBackward<PAINN_MANY>(arrays, l, memory);
+}
+
+#endif

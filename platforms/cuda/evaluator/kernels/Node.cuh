@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// What the stages of a node kernel share: its columns of atoms, and its arrays in shared memory (Layout.h).
+
+/** 8 NT atoms, one a column, and the shared memory of their block. */
+template <int NT> struct Columns {
+    static constexpr int COUNT = 8 * NT;
+    static constexpr NodeMemory M = nodeMemory(SHAPE, COUNT);
+    int first, numAtoms;
+    Real *input, *hidden, *slopes, *vectors, *mixed;
+    float* halves; ///< for multiply(): few columns are so little work that two warps share a sum
+
+    /** @param first, end   atoms */
+    __device__ __forceinline__ Columns(unsigned char* memory, int first, int end)
+        : first(first), numAtoms(end), input(reinterpret_cast<Real*>(memory)), hidden(input + M.hidden),
+          slopes(input + M.slopes), vectors(input + M.vectors), mixed(input + M.mixed),
+          halves(NT == 1 ? reinterpret_cast<float*>(input + M.halves) : nullptr) {}
+    /** Where a channel of a column's atom stands in an [N][H] array; columns without an atom have none. */
+    __device__ __forceinline__ size_t place(int column, int channel) const {
+        return size_t(first + column) * H + channel;
+    }
+    __device__ __forceinline__ bool has(int column) const {
+        return first + column < numAtoms;
+    }
+    __device__ __forceinline__ Real& in(int column, int k) const {
+        return input[column * M.inputRow + k];
+    }
+    __device__ __forceinline__ Real& mid(int column, int k) const {
+        return hidden[column * M.hiddenRow + k];
+    }
+    /** V (part 0) or W (part 1), component x of a canonical network. */
+    __device__ __forceinline__ Real& mix(int column, int channel, int part, int x) const {
+        return mixed[(column * H + channel) * 6 + part * 3 + x];
+    }
+    /** Calls use(column, channel) for all of them, each by one thread. */
+    template <class Use> __device__ __forceinline__ void forAll(Use use) const {
+        for (int k = threadIdx.x; k < COUNT * H; k += blockDim.x)
+            use(k / H, k % H);
+    }
+};
+
+/** An array [N][H] of block l. */
+template <class T> __device__ __forceinline__ T* ofBlock(T* array, const Arrays& arrays, int l) {
+    return array + size_t(l) * arrays.numAtoms * H;
+}
+
+/** The vectors in x, y, z of f as rows of the matrix that mixes them: [3 columns][H]. */
+template <int NT>
+__device__ __forceinline__ void storeVectors(const Columns<NT>& columns, int column, int channel, const Real4& f) {
+    constexpr int row = Columns<NT>::M.vectorsRow;
+    columns.vectors[(3 * column + 0) * row + channel] = f.y;
+    columns.vectors[(3 * column + 1) * row + channel] = f.z;
+    columns.vectors[(3 * column + 2) * row + channel] = f.w;
+}
+
+/** F6a, canonical: [V, W] of all columns from their vectors. */
+template <int NT> __device__ __forceinline__ void mixVectors(const Arrays& arrays, int l, const Columns<NT>& columns) {
+    multiplyLayer<MIX, 2, 1, 3 * NT>(arrays, l, columns.vectors, Columns<NT>::M.vectorsRow, columns.halves,
+                                     [&](int channel, int k, const Real(&y)[2]) {
+                                         columns.mix(k / 3, channel, 0, k % 3) = y[0];
+                                         columns.mix(k / 3, channel, 1, k % 3) = y[1];
+                                     });
+}
+
+/** The 3x3 matrix of a student's block. */
+__device__ __forceinline__ const Real* getMixing(const Arrays& arrays, int l) {
+    constexpr int offset = layerOffset(SHAPE, 0, NUM_LAYERS), block = layerOffset(SHAPE, 1, 0);
+    return arrays.weights + l * block + offset;
+}

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+// F6 and B6: the update of one block, for the columns of a node kernel.
+
+/** F6c without p: what the gates q and r do to features. VW: V and W of a canonical network, [6]. */
+__device__ __forceinline__ void applyGates(Real4& f, Real q, Real r, const Real* M, const Real* VW) {
+    if (IS_STUDENT) {
+        const Real x = f.y, y = f.z, z = f.w;
+        f.y = x * q + (M[0] * x + M[1] * y + M[2] * z) * r;
+        f.z = y * q + (M[3] * x + M[4] * y + M[5] * z) * r;
+        f.w = z * q + (M[6] * x + M[7] * y + M[8] * z) * r;
+        return;
+    }
+    f.x += r * (VW[0] * VW[3] + VW[1] * VW[4] + VW[2] * VW[5]);
+    f.y += VW[3] * q;
+    f.z += VW[4] * q;
+    f.w += VW[5] * q;
+}
+
+/** B6c: the adjoints of q and r; in a student also those of the vectors, in place. f: features after the message. */
+__device__ __forceinline__ void combineAdjoints(Real4& a, const Real4& f, const Real2& qr, const Real* M,
+                                                const Real* VW, Real& q_adj, Real& r_adj) {
+    if (IS_STUDENT) {
+        q_adj = a.y * f.y + a.z * f.z + a.w * f.w;
+        // (M v) . a = v . (M^T a)
+        const Real bx = M[0] * a.y + M[3] * a.z + M[6] * a.w, by = M[1] * a.y + M[4] * a.z + M[7] * a.w,
+                   bz = M[2] * a.y + M[5] * a.z + M[8] * a.w;
+        r_adj = bx * f.y + by * f.z + bz * f.w;
+        a = makeReal4(a.x, a.y * qr.x + bx * qr.y, a.z * qr.x + by * qr.y, a.w * qr.x + bz * qr.y);
+        return;
+    }
+    q_adj = a.y * VW[3] + a.z * VW[4] + a.w * VW[5];
+    r_adj = a.x * (VW[0] * VW[3] + VW[1] * VW[4] + VW[2] * VW[5]);
+}
+
+/**
+ * B6b, and the rest of B6c: add the adjoints of the MLP's inputs s and n; VW_adj [6], canonical, is overwritten with
+ * those of V and W.
+ */
+__device__ __forceinline__ void addInputAdjoints(Real4& a, const Real4& f, const Real2& qr, Real s_adj, Real n_adj,
+                                                 const Real* VW, Real* VW_adj) {
+    if (IS_STUDENT) {
+        const Real n = squareRoot(f.y * f.y + f.z * f.z + f.w * f.w);
+        const Real slope = n > 0 ? n_adj / n : Real(0);
+        a = makeReal4(a.x + s_adj, a.y + slope * f.y, a.z + slope * f.z, a.w + slope * f.w);
+        return;
+    }
+    const Real slope = n_adj / squareRoot(VW[0] * VW[0] + VW[1] * VW[1] + VW[2] * VW[2] + NORM_EPSILON);
+    const Real v_adj[3] = {a.y, a.z, a.w};
+    for (int x = 0; x < 3; x++) {
+        VW_adj[x] = a.x * qr.y * VW[3 + x] + slope * VW[x];
+        VW_adj[3 + x] = a.x * qr.y * VW[x] + v_adj[x] * qr.x;
+    }
+    a.x += s_adj;
+}
+
+/** F6a and F6b: the MLP's input [s, n] from the features after the message. */
+template <int NT> __device__ __forceinline__ void loadUpdate(const Arrays& arrays, int l, const Columns<NT>& columns) {
+    const Real4* after = ofBlock(arrays.after, arrays, l);
+    columns.forAll([&](int column, int channel) {
+        const Real4 f = columns.has(column) ? after[columns.place(column, channel)] : makeReal4(0, 0, 0, 0);
+        columns.in(column, channel) = f.x;
+        if (IS_STUDENT)
+            columns.in(column, H + channel) = squareRoot(f.y * f.y + f.z * f.z + f.w * f.w);
+        else
+            storeVectors(columns, column, channel, f);
+    });
+    __syncthreads();
+    if (IS_STUDENT)
+        return;
+    mixVectors(arrays, l, columns);
+    __syncthreads();
+    columns.forAll([&](int column, int channel) {
+        Real square = NORM_EPSILON;
+        for (int x = 0; x < 3; x++)
+            square += columns.mix(column, channel, 0, x) * columns.mix(column, channel, 0, x);
+        columns.in(column, H + channel) = squareRoot(square);
+    });
+    __syncthreads();
+}
+
+/**
+ * F6b and F6c: the features behind the update go to `before` of the next block, and their scalars into columns.in. In
+ * the last block only the scalars.
+ */
+template <int NT, bool LAST>
+__device__ __forceinline__ void updateForward(const Arrays& arrays, int l, const Columns<NT>& columns) {
+    loadUpdate(arrays, l, columns);
+    const Real* bias0 = layerBias<UPDATE0>(arrays, l);
+    Real* slopes = ofBlock(arrays.updateSlope, arrays, l);
+    multiplyLayer<UPDATE0, 1, 2, NT>(arrays, l, columns.input, Columns<NT>::M.inputRow, columns.halves,
+                                     [&](int channel, int column, const Real(&y)[1]) {
+                                         Real value, slope;
+                                         activate(y[0] + bias0[channel], value, slope);
+                                         columns.mid(column, channel) = value;
+                                         if (columns.has(column))
+                                             slopes[columns.place(column, channel)] = slope;
+                                     });
+    __syncthreads();
+    constexpr int GROUPS = LAST && IS_STUDENT ? 1 : 3; // p, or p, q and r
+    const Real* bias1 = layerBias<UPDATE1>(arrays, l);
+    const Real4* after = ofBlock(arrays.after, arrays, l);
+    const Real* M = getMixing(arrays, l);
+    multiplyLayer<UPDATE1, GROUPS, 1, NT>(
+        arrays, l, columns.hidden, Columns<NT>::M.hiddenRow, columns.halves,
+        [&](int channel, int column, const Real(&y)[GROUPS]) {
+            if (!columns.has(column)) {
+                columns.in(column, channel) = 0;
+                return;
+            }
+            const size_t k = columns.place(column, channel);
+            Real4 f = after[k];
+            f.x += y[0] + bias1[channel];
+            if (GROUPS == 3) {
+                const Real q = y[GROUPS / 2] + bias1[H + channel], r = y[GROUPS - 1] + bias1[2 * H + channel];
+                ofBlock(arrays.gates, arrays, l)[k] = makeReal2(q, r);
+                applyGates(f, q, r, M, IS_STUDENT ? nullptr : &columns.mix(column, channel, 0, 0));
+            }
+            columns.in(column, channel) = f.x;
+            if (!LAST)
+                ofBlock(arrays.before, arrays, l)[k] = f;
+        });
+    __syncthreads();
+}
+
+/** B6c: the adjoints of p, q, r into columns.in; what V and W get by this way into columns.vectors or `adjoint`. */
+template <int NT, bool LAST>
+__device__ __forceinline__ void combineBackward(const Arrays& arrays, int l, const Columns<NT>& columns,
+                                                Real4* adjoint) {
+    const Real4* after = ofBlock(arrays.after, arrays, l);
+    const Real2* gates = ofBlock(arrays.gates, arrays, l);
+    const Real* M = getMixing(arrays, l);
+    columns.forAll([&](int column, int channel) {
+        Real q_adj = 0, r_adj = 0;
+        const size_t k = columns.place(column, channel);
+        Real4 a = makeReal4(0, 0, 0, 0);
+        if (columns.has(column)) {
+            a = adjoint[k];
+            columns.in(column, channel) = a.x;
+            if (!LAST || !IS_STUDENT) {
+                combineAdjoints(a, after[k], gates[k], M, IS_STUDENT ? nullptr : &columns.mix(column, channel, 0, 0),
+                                q_adj, r_adj);
+                adjoint[k] = a;
+            }
+        }
+        columns.in(column, channel) = a.x;
+        columns.in(column, H + channel) = q_adj;
+        columns.in(column, 2 * H + channel) = r_adj;
+    });
+    __syncthreads();
+}
+
+/** B6: the adjoints of one parity, from behind the update to behind the message, in place. */
+template <int NT, bool LAST>
+__device__ __forceinline__ void updateBackward(const Arrays& arrays, int l, const Columns<NT>& columns) {
+    Real4* adjoint = arrays.adjoint[l % 2];
+    const Real4* after = ofBlock(arrays.after, arrays, l);
+    if (!IS_STUDENT) {
+        columns.forAll([&](int column, int channel) {
+            storeVectors(columns, column, channel,
+                         columns.has(column) ? after[columns.place(column, channel)] : makeReal4(0, 0, 0, 0));
+        });
+        __syncthreads();
+        mixVectors(arrays, l, columns);
+        __syncthreads();
+    }
+    combineBackward<NT, LAST>(arrays, l, columns, adjoint);
+    constexpr int USED = LAST && IS_STUDENT ? 1 : 3;
+    const Real* slopes = ofBlock(arrays.updateSlope, arrays, l);
+    multiplyLayer<UPDATE1_BACK, 1, USED, NT>(arrays, l, columns.input, Columns<NT>::M.inputRow, columns.halves,
+                                             [&](int channel, int column, const Real(&y)[1]) {
+                                                 columns.mid(column, channel) =
+                                                     columns.has(column) ? y[0] * slopes[columns.place(column, channel)]
+                                                                         : Real(0);
+                                             });
+    __syncthreads();
+    multiplyLayer<UPDATE0_BACK, 2, 1, NT>(
+        arrays, l, columns.hidden, Columns<NT>::M.hiddenRow, columns.halves,
+        [&](int channel, int column, const Real(&y)[2]) {
+            Real4 a = makeReal4(0, 0, 0, 0), f = a;
+            Real2 qr = makeReal2(0, 0);
+            const size_t k = columns.place(column, channel);
+            if (columns.has(column)) {
+                a = adjoint[k];
+                f = after[k];
+                if (!IS_STUDENT)
+                    qr = ofBlock(arrays.gates, arrays, l)[k];
+            }
+            Real VW_adj[6];
+            addInputAdjoints(a, f, qr, y[0], y[1], IS_STUDENT ? nullptr : &columns.mix(column, channel, 0, 0), VW_adj);
+            for (int x = 0; x < 3 && !IS_STUDENT; x++) {
+                Real* row = columns.vectors + (3 * column + x) * Columns<NT>::M.vectorsRow;
+                row[channel] = VW_adj[x];
+                row[H + channel] = VW_adj[3 + x];
+            }
+            if (columns.has(column))
+                adjoint[k] = a;
+        });
+    __syncthreads();
+    if (IS_STUDENT)
+        return;
+    multiplyLayer<MIX_BACK, 1, 2, 3 * NT>(arrays, l, columns.vectors, Columns<NT>::M.vectorsRow, columns.halves,
+                                          [&](int channel, int k, const Real(&y)[1]) {
+                                              if (!columns.has(k / 3))
+                                                  return;
+                                              Real4& a = adjoint[columns.place(k / 3, channel)];
+                                              (k % 3 == 0 ? a.y : k % 3 == 1 ? a.z : a.w) += y[0];
+                                          });
+    __syncthreads();
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+#ifndef CUDA_PAINNSTUDENT_KERNEL_H_
+#define CUDA_PAINNSTUDENT_KERNEL_H_
+
+#include "CudaEvaluator.h"
+#include "CudaNetworkTable.h"
+#include "ForceEntries.h"
+#include "PaiNNStudentKernels.h"
+#include "ScaleDerivatives.h"
+#include <memory>
+#include <sys/types.h>
+
+namespace PaiNNPlugin {
+
+/**
+ * A PaiNNStudentForce on OpenMM's CUDA platform: positions are read and forces added where the Context keeps them, in
+ * the stream that it uses, and no step waits for the device. What goes wrong on the device is thrown as an exception at
+ * once where an energy was asked for, otherwise at the next evaluation.
+ */
+class CudaCalcPaiNNStudentForceKernel : public CalcPaiNNStudentForceKernel {
+public:
+    CudaCalcPaiNNStudentForceKernel(const std::string& name, const OpenMM::Platform& platform, OpenMM::CudaContext& cc);
+    ~CudaCalcPaiNNStudentForceKernel() override;
+    void initialize(const OpenMM::System& system, const PaiNNStudentForce& force) override;
+    /** @return 0: the energy is known at the end of the evaluation only, and added by EnergyComputation */
+    double execute(OpenMM::ContextImpl& context, bool includeForces, bool includeEnergy) override;
+    void copyParametersToContext(OpenMM::ContextImpl& context, const PaiNNStudentForce& force) override;
+    void computeParticleEnergies(OpenMM::ContextImpl& context, std::vector<double>& energies) override;
+    void computeSubsystemEnergies(OpenMM::ContextImpl& context, const std::vector<int>& subsystems,
+                                  std::vector<double>& energies) override;
+
+private:
+    class ForceInfo;
+    class SlotListener;
+    class BeginComputation;
+    class EnergyComputation;
+    void checkProcess() const;
+    void update(OpenMM::ContextImpl& context, bool judgeAll);
+    void updateBox(OpenMM::ContextImpl& context);
+    void updateScales(OpenMM::ContextImpl& context, bool judgeAll);
+    void updateSlots();
+    void evaluateEnergies(OpenMM::ContextImpl& context);
+    double finishEnergy();
+    void throwProblem();
+
+    OpenMM::CudaContext& cc;
+    const pid_t process; // CUDA works in the process that started it, not in one forked from it
+    double cutoff = 0;   // nm
+    bool periodic = false;
+    std::unique_ptr<ForceEntries> atoms;
+    std::vector<double> scales; // [subsystems] as the evaluator has them
+    std::vector<char> wanted;   // [subsystems] likewise
+    OpenMM::Vec3 box[3];        // nm, likewise
+    bool slotsChanged = true, wasExecuted = false;
+    ForceInfo* info = nullptr; // belongs to the Context
+    std::shared_ptr<LoadedNetwork> network;
+    std::unique_ptr<CudaEvaluator> evaluator;
+    std::unique_ptr<ScaleDerivatives> derivatives; // nullptr if none were asked for
+};
+
+} // namespace PaiNNPlugin
+
+#endif

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#include "CudaPaiNNStudentKernel.h"
+#include "internal/OpenMMVersion.h"
+#include "internal/windowsExportPaiNN.h"
+#include "openmm/KernelFactory.h"
+#include "openmm/OpenMMException.h"
+#include "openmm/cuda/CudaPlatform.h"
+#include "openmm/internal/ContextImpl.h"
+
+using namespace OpenMM;
+using namespace std;
+
+namespace PaiNNPlugin {
+
+namespace {
+
+class PaiNNCUDAKernelFactory : public KernelFactory {
+public:
+    KernelImpl* createKernelImpl(string name, const Platform& platform, ContextImpl& context) const override {
+        if (name != CalcPaiNNStudentForceKernel::Name())
+            throw OpenMMException("PaiNNStudentForce: the platform " + platform.getName() + " has no kernel '" + name +
+                                  "'");
+        auto data = reinterpret_cast<CudaPlatform::PlatformData*>(context.getPlatformData());
+        return new CudaCalcPaiNNStudentForceKernel(name, platform, *data->contexts[0]);
+    }
+};
+
+void registerFactories() {
+    if (!isSupportedOpenMM(Platform::getOpenMMVersion()))
+        return; // the plugin for Reference says why
+    for (int i = 0; i < Platform::getNumPlatforms(); i++) {
+        Platform& platform = Platform::getPlatform(i);
+        if (platform.getName() == "CUDA")
+            platform.registerKernelFactory(CalcPaiNNStudentForceKernel::Name(), new PaiNNCUDAKernelFactory());
+    }
+}
+
+} // namespace
+
+} // namespace PaiNNPlugin
+
+// An exception here would stop the program that loads plugins, e.g. "import openmm".
+extern "C" OPENMM_EXPORT_PAINN void registerPaiNNCUDAKernelFactories() {
+    try {
+        PaiNNPlugin::registerFactories();
+    }
+    catch (...) {
+    }
+}
+
+extern "C" OPENMM_EXPORT_PAINN void registerPlatforms() {}
+
+extern "C" OPENMM_EXPORT_PAINN void registerKernelFactories() {
+    registerPaiNNCUDAKernelFactories();
+}

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# Times on a GPU: the evaluator alone, steps of molecular dynamics, and if the Python module can be built there, the command
+# "openmmpainn benchmark". The model is $PAINN_MODEL (the bundled student). Figures go to $PAINN_OUTPUT as JSON.
+cd "$(dirname "$0")/.."
+source scripts/cuda_env.sh
+model=${PAINN_MODEL:-models/alanine-dipeptide.safetensors}
+build_for_cuda bench_cuda_evaluator bench_cuda_steps OpenMMPaiNNCUDA OpenMMPaiNNCPU OpenMMPaiNNReference
+bench=$BUILD/benchmarks/bench_cuda_evaluator
+export PAINN_PLUGIN_DIR=$BUILD/plugins
+step "evaluator, mixed precision" 300 bench.log "$bench" "$model" --kernels --precision mixed --json "$OUTPUT/evaluator-mixed.json"
+step "evaluator, double precision" 200 bench.log "$bench" "$model" --precision double --json "$OUTPUT/evaluator-double.json" \
+    --sizes 22x1,22x64,300x1,1000x1
+step "steps of dynamics" 200 bench.log "$BUILD/benchmarks/bench_cuda_steps" "$model" --json "$OUTPUT/steps.json"
+if grep -q "PAINN_BUILD_PYTHON:BOOL=ON" "$BUILD/CMakeCache.txt" && [ -z "${PAINN_SKIP_PYTHON:-}" ]; then
+    step "Python package" 600 build.log env PATH="$BIN:$PATH" CMAKE_BUILD_PARALLEL_LEVEL="$JOBS" "$BIN/python" -m pip \
+        --disable-pip-version-check install --no-index --no-build-isolation --no-deps --config-settings=build-dir="$BUILD/wheel" .
+    step "openmmpainn benchmark" 400 bench.log "$BIN/openmmpainn" benchmark "$model" --platform CUDA --peers \
+        --json "$OUTPUT/benchmark.json"
+fi
+cat "$OUTPUT/bench.log"
+finish

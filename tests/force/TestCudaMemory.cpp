@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+// The memory of a GPU: nothing stays behind, and too little of it is an exception (rows 30, 33 of the scoreboard of
+// tests). Other programs on the same GPU would disturb these figures, so scripts/test_cuda.sh runs them by themselves.
+#include "ForceTest.h"
+#include <dlfcn.h>
+#include <unistd.h>
+
+using namespace OpenMM;
+using namespace std;
+
+namespace PaiNNPlugin {
+
+namespace {
+
+/** The first GPU through its driver, in a CUcontext that OpenMM does not use. The headers of CUDA are not needed. */
+class Gpu {
+public:
+    Gpu() {
+        library = dlopen("libcuda.so.1", RTLD_NOW);
+        if (library == nullptr)
+            throw runtime_error("no libcuda.so.1");
+        int device = 0;
+        check(find<int(unsigned)>("cuInit")(0));
+        check(find<int(int*, int)>("cuDeviceGet")(&device, 0));
+        check(find<int(void**, int)>("cuDevicePrimaryCtxRetain")(&context, device));
+    }
+    /** Bytes that nobody has, and all. */
+    size_t getFree() {
+        size_t free = 0, total = 0;
+        inContext([&] { check(find<int(size_t*, size_t*)>("cuMemGetInfo_v2")(&free, &total)); });
+        return free;
+    }
+    /** Take memory until about so many bytes are left. */
+    void fill(size_t left) {
+        inContext([&] {
+            for (size_t piece = size_t(1) << 33; piece >= size_t(1) << 20; piece /= 2)
+                while (getFree() > left + piece) {
+                    unsigned long long address = 0;
+                    if (find<int(unsigned long long*, size_t)>("cuMemAlloc_v2")(&address, piece) != 0)
+                        break;
+                    ballast.push_back(address);
+                }
+        });
+    }
+    void release() {
+        inContext([&] {
+            for (unsigned long long address : ballast)
+                check(find<int(unsigned long long)>("cuMemFree_v2")(address));
+        });
+        ballast.clear();
+    }
+
+private:
+    template <class Signature> Signature* find(const char* name) {
+        void* function = dlsym(library, name);
+        if (function == nullptr)
+            throw runtime_error(name);
+        return reinterpret_cast<Signature*>(function);
+    }
+    template <class Use> void inContext(Use use) {
+        check(find<int(void*)>("cuCtxPushCurrent_v2")(context));
+        use();
+        void* popped = nullptr;
+        check(find<int(void**)>("cuCtxPopCurrent_v2")(&popped));
+    }
+    static void check(int result) {
+        if (result != 0)
+            throw runtime_error("CUDA error " + to_string(result));
+    }
+    void *library = nullptr, *context = nullptr;
+    vector<unsigned long long> ballast;
+};
+
+/** The threads, or the open files, of this process. */
+long countOf(const char* folder) {
+    return distance(filesystem::directory_iterator(folder), filesystem::directory_iterator());
+}
+
+double getResidentMemory() {
+    long total = 0, resident = 0;
+    FILE* file = fopen("/proc/self/statm", "r");
+    if (file == nullptr || fscanf(file, "%ld %ld", &total, &resident) != 2)
+        ADD_FAILURE() << "cannot read /proc/self/statm";
+    if (file != nullptr)
+        fclose(file);
+    return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE));
+}
+
+} // namespace
+
+class CudaAlone : public PlatformTest {};
+
+TEST_P(CudaAlone, contextsThatAreGoneLeaveNothing) {
+    Gpu gpu;
+    const Cluster cluster(9);
+    const PaiNNStudentModel model = makeModel();
+    auto cycle = [&](bool withNetwork) {
+        System system;
+        addParticles(system, cluster.size());
+        if (withNetwork) {
+            PaiNNStudentForce* force = makeForce(model, cluster);
+            force->addGlobalParameter("scale", 1.0);
+            force->setSubsystemScale(0, "scale");
+            force->addEnergyParameterDerivative("scale");
+            system.addForce(force);
+        }
+        VerletIntegrator integrator(0.0001);
+        auto context = makeContext(system, integrator);
+        context->setPositions(cluster.positions);
+        integrator.step(2);
+        getEnergy(*context);
+    };
+    double slopes[2]; // bytes of the host's memory a Context, without and with the network
+    for (bool withNetwork : {false, true}) {
+        for (int i = 0; i < 20; i++)
+            cycle(withNetwork);
+        const int number = withNetwork ? 300 : 100;
+        const size_t free = gpu.getFree();
+        const double resident = getResidentMemory();
+        const long threads = countOf("/proc/self/task"), files = countOf("/proc/self/fd");
+        for (int i = 0; i < number; i++)
+            cycle(withNetwork);
+        slopes[withNetwork] = (getResidentMemory() - resident) / number;
+        EXPECT_EQ(free, gpu.getFree()) << withNetwork;
+        EXPECT_EQ(threads, countOf("/proc/self/task")) << withNetwork;
+        EXPECT_EQ(files, countOf("/proc/self/fd")) << withNetwork;
+    }
+    cout << "resident memory a Context: " << slopes[1] << " bytes, " << slopes[0] << " of them OpenMM's" << endl;
+    EXPECT_LT(slopes[1] - slopes[0], 10000);
+}
+
+TEST_P(CudaAlone, tooLittleMemoryIsAnException) {
+    Gpu gpu;
+    const PaiNNStudentModel model = makeModel();
+    const Cluster cluster(9);
+    System small;
+    addParticles(small, cluster.size());
+    small.addForce(makeForce(model, cluster));
+    VerletIntegrator integrator(0.0001);
+    auto context = makeContext(small, integrator);
+    context->setPositions(cluster.positions);
+    const double energy = getEnergy(*context);
+    const vector<double> forces = getForces(*context);
+    // About 0.7 GB for the edges alone; what OpenMM wants is much less.
+    const int numAtoms = 160000, size = 200;
+    System large;
+    PaiNNStudentForce* force = new PaiNNStudentForce(model);
+    for (int i = 0; i < numAtoms; i++)
+        force->addParticle(large.addParticle(1), 6, i / size);
+    large.addForce(force);
+    int refused = 0, ours = 0, made = 0;
+    for (size_t left = size_t(128) << 20; left <= size_t(16 * 128) << 20; left += size_t(128) << 20) {
+        gpu.fill(left);
+        try {
+            VerletIntegrator another(0.0001);
+            auto tried = makeContext(large, another);
+            made++;
+        }
+        catch (const OpenMMException& e) {
+            refused++;
+            const string text = e.what();
+            if (text.find("PaiNNStudentForce: out of memory: ") == 0) {
+                ours++;
+                EXPECT_NE(text.find(" bytes were asked for on the device, which has "), string::npos) << text;
+                if (ours == 1)
+                    cout << text << endl;
+            }
+        }
+        EXPECT_EQ(energy, getEnergy(*context)) << left;
+        EXPECT_EQ(forces, getForces(*context)) << left;
+        gpu.release();
+    }
+    cout << refused << " refused, " << ours << " of them by us; " << made << " made" << endl;
+    EXPECT_GT(ours, 0);
+    EXPECT_GT(made, 0);
+    VerletIntegrator another(0.0001);
+    auto again = makeContext(small, another);
+    again->setPositions(cluster.positions);
+    EXPECT_EQ(energy, getEnergy(*again));
+}
+
+INSTANTIATE_TEST_SUITE_P(Platforms, CudaAlone, ::testing::Values(std::end(PLATFORMS)[-2]),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+} // namespace PaiNNPlugin
