@@ -17,7 +17,7 @@ HostForce::HostForce(const PaiNNStudentForce& force, const EvaluatorFactory& mak
         evaluator = makeEvaluator(force.getModel(), atoms.findElements(force), atoms.subsystemOf);
     }
     catch (const bad_alloc&) {
-        failForMemory();
+        failForMemory(static_cast<int>(atoms.particles.size()));
     }
     catch (const exception& e) {
         throw OpenMMException(e.what()); // evaluators do not know this class
@@ -108,7 +108,7 @@ void HostForce::evaluateActive(const Box* box, bool withForces) {
         failAtSamePlace(atoms.particles[e.atom1], atoms.particles[e.atom2], getPosition(e.atom1));
     }
     catch (const bad_alloc&) {
-        failForMemory();
+        failForMemory(static_cast<int>(atoms.particles.size()));
     }
 }
 
@@ -128,10 +128,6 @@ void HostForce::checkForces(const Subsystem& subsystem) const {
 void HostForce::failAt(const char* quantity, const char* units, int atom) const {
     failAtValue({quantity, units, evaluator->getLargestValue(), "of single precision"}, atoms.particles[atom],
                 getPosition(atom));
-}
-
-void HostForce::failForMemory() const {
-    fail("there is not enough memory to evaluate " + to_string(atoms.particles.size()) + " particles");
 }
 
 Vec3 HostForce::getPosition(int atom) const {

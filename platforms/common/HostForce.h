@@ -65,7 +65,6 @@ private:
     void evaluateActive(const Box* box, bool withForces);
     void checkEnergies(const Subsystem& subsystem) const;
     void checkForces(const Subsystem& subsystem) const;
-    [[noreturn]] void failForMemory() const;
     [[noreturn]] void failAt(const char* quantity, const char* units, int atom) const;
     OpenMM::Vec3 getPosition(int atom) const;
     double cutoff; // nm

@@ -39,6 +39,10 @@ void failAtSamePlace(int particle1, int particle2, const Vec3& position) {
          describe(position) + " nm, where no force exists");
 }
 
+void failForMemory(int numParticles) {
+    fail("there is not enough memory to evaluate " + to_string(numParticles) + " particles");
+}
+
 void failAtValue(const ParticleValue& value, int particle, const Vec3& position) {
     ostringstream limit;
     if (value.largest < numeric_limits<double>::max())

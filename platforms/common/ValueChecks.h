@@ -25,6 +25,7 @@ struct ParticleValue {
 
 [[noreturn]] void failAtPosition(int particle, const OpenMM::Vec3& position);
 [[noreturn]] void failAtSamePlace(int particle1, int particle2, const OpenMM::Vec3& position);
+[[noreturn]] void failForMemory(int numParticles);
 [[noreturn]] void failAtValue(const ParticleValue& value, int particle, const OpenMM::Vec3& position);
 
 /**
