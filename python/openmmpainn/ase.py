@@ -53,6 +53,8 @@ class PaiNNStudentCalculator(Calculator):
 
     Notes
     -----
+    Stresses are not computed, so cells cannot be relaxed and barostats of ASE do not work.
+
     Calculations raise what `openmmpainn.Evaluator.compute` raises, and ValueError for a cell that spans no volume. A
     model of the student family is not rotation invariant, and OpenMM wants the first cell vector along x and the second
     in the xy plane: for such a model other cells are refused, because turning them would change the energy.

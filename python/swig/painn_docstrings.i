@@ -11,7 +11,7 @@ The format is in docs/model-format.md, the network in docs/equations.md.
 Parameters
 ----------
 path : str or os.PathLike
-    A .safetensors file, at most 256 MiB.
+    A .safetensors file, at most 256 MiB. Models that come with the package are read by PaiNNStudentModel.bundled().
 
 Raises
 ------

@@ -23,15 +23,22 @@ def add(subparsers: Any) -> None:
         "medians; what would take too long is left out and said so.",
     )
     parser.add_argument("--platform", default="CPU", help="the OpenMM platform (default: CPU)")
-    parser.add_argument("--model", help="a .safetensors model file, or a bundled model (default: the first of those)")
+    parser.add_argument(
+        "--model", help="a .safetensors model file, or the name of a bundled model (default: the first bundled one)"
+    )
     parser.add_argument(
         "--json", metavar="FILE", help="also write the results to FILE, with what they were measured on"
     )
-    parser.add_argument("--peers", action="store_true", help="do the same work in eager PyTorch, and give the ratios")
-    parser.add_argument("--sizes", metavar="N,N,...", help="numbers of atoms (default: 12 to 20000)")
-    parser.add_argument("--batches", metavar="N,N,...", help="numbers of molecules, 0: none (default: 1 to 256)")
+    parser.add_argument(
+        "--peers",
+        action="store_true",
+        help="do the same work in eager PyTorch, which is given the pairs within the cutoff, and give the ratios (with "
+        "--platform CUDA: on the GPU if this PyTorch can, else on the processor)",
+    )
+    parser.add_argument("--sizes", metavar="N,N,...", help="numbers of atoms, 0: none (default: 12 to 20000)")
+    parser.add_argument("--batches", metavar="N,N,...", help="molecules in a batch, 0: none (default: 1 to 256)")
     parser.add_argument("--threads", type=int, metavar="N", help="for CPU and PyTorch (default: all cores)")
-    parser.add_argument("--seconds", type=float, default=3.0, metavar="S", help="for each figure (default: 3)")
+    parser.add_argument("--seconds", type=float, default=3.0, metavar="S", help="time for each figure (default: 3)")
     parser.add_argument("--no-dynamics", action="store_true", help="leave out molecular dynamics")
     parser.add_argument("--no-memory", action="store_true", help="leave out the memory for each atom")
     parser.set_defaults(run=run)
