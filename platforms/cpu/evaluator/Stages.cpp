@@ -126,6 +126,33 @@ void Stages::message(int block, const Tile& tile, Scratch& scratch) const {
     kernels.message(messageInput(block), pairList(tile), scratch.s.data(), v);
 }
 
+void Stages::messageBackward(int block, const Tile& tile, Scratch& scratch) const {
+    const size_t H = network.H, rows = tile.rows();
+    const AlignedArray& adjoint = adjointOf(block);
+    const PairList list = pairList(tile);
+    if (block > 0) { // behind the update of the block before
+        unpack(tile, adjoint, 0, 1, scratch.s_adj.data());
+        unpack(tile, adjoint, 1, 3, scratch.v_adj.data());
+        std::fill_n(scratch.c.data(), rows * numContexts() * H, 0.0f);
+    }
+    kernels.messageBackward(messageInput(block), {adjoint.data(), numAtoms(), work.senderParts}, list, scratch.c.data(),
+                            scratch.v_adj.data(), scratch.geometry_adj.data());
+    const bool isLast = block + 1 == static_cast<int>(network.blocks.size());
+    auto keep = [&](int candidate, const float* from) {
+        float* sum = &pairs.geometry_adj[4 * static_cast<size_t>(candidate)];
+        for (int k = 0; k < 4; k++)
+            sum[k] = (isLast ? 0.0f : sum[k]) + from[k];
+    };
+    for (int n = 0; n < list.count; n++) {
+        const int candidate = pairs.candidate[tile.firstPair + n];
+        keep(candidate, &scratch.geometry_adj[8 * static_cast<size_t>(n)]);
+        if (list.b[n] >= tile.begin && list.b[n] < tile.end)
+            keep(candidates.mirror[candidate], &scratch.geometry_adj[8 * static_cast<size_t>(n) + 4]);
+    }
+    if (block > 0)
+        contextBackward(block, tile, scratch);
+}
+
 void Stages::update(int block, const Tile& tile, Scratch& scratch) const {
     const size_t H = network.H, begin = tile.begin;
     const int rows = tile.rows();
@@ -152,6 +179,40 @@ void Stages::update(int block, const Tile& tile, Scratch& scratch) const {
     kernels.combine(input, rows, scratch.pqr.data(), v, scratch.VW.data(), scratch.s.data(), scratch.v.data());
 }
 
+void Stages::updateBackward(int block, const Tile& tile, Scratch& scratch) const {
+    const size_t H = network.H, begin = tile.begin;
+    const int rows = tile.rows();
+    const FastBlock& weights = network.blocks[block];
+    const UpdateInput input = updateInput(block);
+    const Workspace::Block& w = work.blocks[block];
+    float *s_adj = scratch.s_adj.data(), *v_adj = scratch.v_adj.data();
+    const float* v = &w.vMessage[begin * 3 * H];
+    if (!network.isStudent)
+        kernels.multiplyMatrix(3 * rows, weights.vectorMix.numIn, weights.vectorMix.numOut, v, H,
+                               weights.vectorMix.forward.data(), nullptr, false, scratch.VW.data(), 2 * H);
+    const bool hasVectors = !(network.isStudent && input.isLast);
+    kernels.combineBackward(input, rows, hasVectors ? &w.qr[begin * 2 * H] : nullptr, v, scratch.VW.data(), s_adj,
+                            v_adj, scratch.pqr.data(), scratch.VW_adj.data());
+
+    const PackedLayer *first = &weights.update[0], *second = &weights.update[1];
+    const size_t M = first->numOut;
+    kernels.multiplyMatrix(rows, second->numOut, second->numIn, scratch.pqr.data(), 3 * H, second->backward.data(),
+                           nullptr, false, scratch.hidden.data(), M);
+    kernels.scale(rows, first->numOut, &w.updateSlope[begin * M], M, scratch.hidden.data(), M);
+    kernels.multiplyMatrix(rows, first->numOut, first->numIn, scratch.hidden.data(), M, first->backward.data(), nullptr,
+                           false, scratch.input.data(), 2 * H);
+    if (network.isStudent)
+        kernels.normBackward(input, rows, scratch.input.data(), v, H, s_adj, v_adj, H);
+    else {
+        kernels.normBackward(input, rows, scratch.input.data(), scratch.VW.data(), 2 * H, s_adj, scratch.VW_adj.data(),
+                             2 * H);
+        kernels.multiplyMatrix(3 * rows, weights.vectorMix.numOut, weights.vectorMix.numIn, scratch.VW_adj.data(),
+                               2 * H, weights.vectorMix.backward.data(), nullptr, true, v_adj, H);
+    }
+    pack(tile, s_adj, 1, adjointOf(block), 0);
+    pack(tile, v_adj, 3, adjointOf(block), 1);
+}
+
 void Stages::context(int block, const Tile& tile, Scratch& scratch) const {
     const size_t H = network.H, begin = tile.begin;
     const int rows = tile.rows();
@@ -168,6 +229,24 @@ void Stages::context(int block, const Tile& tile, Scratch& scratch) const {
     }
     pack(tile, network.isStudent ? scratch.s.data() : scratch.c.data(), numContexts(), w.sender, 0);
     pack(tile, scratch.v.data(), 3, w.sender, numContexts());
+}
+
+/** B5a: add to s_adj what the contexts pass back. */
+void Stages::contextBackward(int block, const Tile& tile, Scratch& scratch) const {
+    const size_t H = network.H, begin = tile.begin;
+    const int rows = tile.rows();
+    if (network.isStudent) {
+        for (size_t k = 0; k < rows * H; k++)
+            scratch.s_adj[k] += scratch.c[k];
+        return;
+    }
+    const PackedLayer *first = &network.blocks[block].context[0], *second = &network.blocks[block].context[1];
+    const size_t M = first->numOut;
+    kernels.multiplyMatrix(rows, second->numOut, second->numIn, scratch.c.data(), 3 * H, second->backward.data(),
+                           nullptr, false, scratch.hidden.data(), M);
+    kernels.scale(rows, first->numOut, &work.blocks[block].contextSlope[begin * M], M, scratch.hidden.data(), M);
+    kernels.multiplyMatrix(rows, first->numOut, first->numIn, scratch.hidden.data(), M, first->backward.data(), nullptr,
+                           true, scratch.s_adj.data(), H);
 }
 
 void Stages::readout(const Tile& tile, Scratch& scratch, double* energies) const {
@@ -208,85 +287,6 @@ void Stages::readoutBackward(const Tile& tile, Scratch& scratch) const {
         if (l > 0)
             kernels.scale(rows, static_cast<int>(width), scratch.slope[l - 1].data(), width, to, width);
     }
-}
-
-void Stages::updateBackward(int block, const Tile& tile, Scratch& scratch) const {
-    const size_t H = network.H, begin = tile.begin;
-    const int rows = tile.rows();
-    const FastBlock& weights = network.blocks[block];
-    const UpdateInput input = updateInput(block);
-    const Workspace::Block& w = work.blocks[block];
-    float *s_adj = scratch.s_adj.data(), *v_adj = scratch.v_adj.data();
-    const float* v = &w.vMessage[begin * 3 * H];
-    if (!network.isStudent)
-        kernels.multiplyMatrix(3 * rows, weights.vectorMix.numIn, weights.vectorMix.numOut, v, H,
-                               weights.vectorMix.forward.data(), nullptr, false, scratch.VW.data(), 2 * H);
-    const bool hasVectors = !(network.isStudent && input.isLast);
-    kernels.combineBackward(input, rows, hasVectors ? &w.qr[begin * 2 * H] : nullptr, v, scratch.VW.data(), s_adj,
-                            v_adj, scratch.pqr.data(), scratch.VW_adj.data());
-
-    const PackedLayer *first = &weights.update[0], *second = &weights.update[1];
-    const size_t M = first->numOut;
-    kernels.multiplyMatrix(rows, second->numOut, second->numIn, scratch.pqr.data(), 3 * H, second->backward.data(),
-                           nullptr, false, scratch.hidden.data(), M);
-    kernels.scale(rows, first->numOut, &w.updateSlope[begin * M], M, scratch.hidden.data(), M);
-    kernels.multiplyMatrix(rows, first->numOut, first->numIn, scratch.hidden.data(), M, first->backward.data(), nullptr,
-                           false, scratch.input.data(), 2 * H);
-    if (network.isStudent)
-        kernels.normBackward(input, rows, scratch.input.data(), v, H, s_adj, v_adj, H);
-    else {
-        kernels.normBackward(input, rows, scratch.input.data(), scratch.VW.data(), 2 * H, s_adj, scratch.VW_adj.data(),
-                             2 * H);
-        kernels.multiplyMatrix(3 * rows, weights.vectorMix.numOut, weights.vectorMix.numIn, scratch.VW_adj.data(),
-                               2 * H, weights.vectorMix.backward.data(), nullptr, true, v_adj, H);
-    }
-    pack(tile, s_adj, 1, adjointOf(block), 0);
-    pack(tile, v_adj, 3, adjointOf(block), 1);
-}
-
-void Stages::messageBackward(int block, const Tile& tile, Scratch& scratch) const {
-    const size_t H = network.H, rows = tile.rows();
-    const AlignedArray& adjoint = adjointOf(block);
-    const PairList list = pairList(tile);
-    if (block > 0) { // behind the update of the block before
-        unpack(tile, adjoint, 0, 1, scratch.s_adj.data());
-        unpack(tile, adjoint, 1, 3, scratch.v_adj.data());
-        std::fill_n(scratch.c.data(), rows * numContexts() * H, 0.0f);
-    }
-    kernels.messageBackward(messageInput(block), {adjoint.data(), numAtoms(), work.senderParts}, list, scratch.c.data(),
-                            scratch.v_adj.data(), scratch.geometry_adj.data());
-    const bool isLast = block + 1 == static_cast<int>(network.blocks.size());
-    auto keep = [&](int candidate, const float* from) {
-        float* sum = &pairs.geometry_adj[4 * static_cast<size_t>(candidate)];
-        for (int k = 0; k < 4; k++)
-            sum[k] = (isLast ? 0.0f : sum[k]) + from[k];
-    };
-    for (int n = 0; n < list.count; n++) {
-        const int candidate = pairs.candidate[tile.firstPair + n];
-        keep(candidate, &scratch.geometry_adj[8 * static_cast<size_t>(n)]);
-        if (list.b[n] >= tile.begin && list.b[n] < tile.end)
-            keep(candidates.mirror[candidate], &scratch.geometry_adj[8 * static_cast<size_t>(n) + 4]);
-    }
-    if (block > 0)
-        contextBackward(block, tile, scratch);
-}
-
-/** B5a: add to s_adj what the contexts pass back. */
-void Stages::contextBackward(int block, const Tile& tile, Scratch& scratch) const {
-    const size_t H = network.H, begin = tile.begin;
-    const int rows = tile.rows();
-    if (network.isStudent) {
-        for (size_t k = 0; k < rows * H; k++)
-            scratch.s_adj[k] += scratch.c[k];
-        return;
-    }
-    const PackedLayer *first = &network.blocks[block].context[0], *second = &network.blocks[block].context[1];
-    const size_t M = first->numOut;
-    kernels.multiplyMatrix(rows, second->numOut, second->numIn, scratch.c.data(), 3 * H, second->backward.data(),
-                           nullptr, false, scratch.hidden.data(), M);
-    kernels.scale(rows, first->numOut, &work.blocks[block].contextSlope[begin * M], M, scratch.hidden.data(), M);
-    kernels.multiplyMatrix(rows, first->numOut, first->numIn, scratch.hidden.data(), M, first->backward.data(), nullptr,
-                           true, scratch.s_adj.data(), H);
 }
 
 } // namespace PaiNNPlugin
