@@ -34,7 +34,7 @@ public:
     static constexpr int TERMS = 6;
     FilterTable(const NetworkParameters& parameters, int block, int numCells);
     static TableGrid makeGrid(const NetworkParameters& parameters, int numCells);
-    /** Find how many cells bring the tables of all blocks within the bars; at most MAX_CELLS. */
+    /** Find how many cells bring the tables of all blocks within the bars; MAX_CELLS if so many do not. */
     static int chooseNumCells(const NetworkParameters& parameters, const TableBars& bars = TableBars());
     /** Get the largest errors against the exact filter at points between the nodes, relative as in TableBars. */
     TableBars measureErrors() const;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Every kernel of every instruction set that this processor has, against the same in double precision.
+// The kernels of every instruction set that this processor has, against the same in double precision: products,
+// activations and filters. Those of messages and updates are judged as stages, in TestStages.cpp.
 #include "FastTest.h"
 #include <cstdlib>
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Every stage of every instruction set, forward and backward, against the exact stage with the same inputs.
+// Every stage of every instruction set, forward and backward, against the exact one. All atoms are in one tile: pairs
+// across a border are judged by the bits of TestIndependence.cpp.
 #include "FastTest.h"
 #include "Message.h"
 #include "Readout.h"

@@ -9,7 +9,7 @@ namespace PaiNNPlugin {
 
 /**
  * For every atom all others within a range, ascending; perhaps a few more at the range itself. Symmetric. The time
- * grows as numAtoms log(numAtoms), whatever the extent of the positions.
+ * grows as numAtoms log(numAtoms) at the same density, whatever the extent of the positions.
  */
 struct Candidates {
     std::vector<int> first;    ///< [numAtoms + 1]: those of atom i are first[i] <= k < first[i + 1]

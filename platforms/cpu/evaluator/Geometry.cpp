@@ -30,7 +30,7 @@ void sortPairs(Scratch& scratch) {
     }
 }
 
-/** The repulsion of a pair; the same bits whichever atom comes first. */
+/** F8 and B8: V, kJ/mol, and V', kJ/mol/nm, of a pair at d, nm; the same bits whichever atom comes first. */
 void evaluateRepulsion(const ZBLRepulsion& repulsion, int element1, int element2, double d, double& V, double& dV) {
     repulsion.evaluate(std::min(element1, element2), std::max(element1, element2), d, V, dV);
 }

@@ -76,7 +76,7 @@ struct Kernels {
     void (*activate)(int rows, int width, float* x, size_t strideX, float* slope, size_t strideSlope);
     /** x <- x slope */
     void (*scale)(int rows, int width, const float* slope, size_t strideSlope, float* x, size_t strideX);
-    /** F4: the interpolated filter, f [parts][H], and its derivative by t. */
+    /** F4: the interpolated filter, f [parts][H], and its derivative by t. Called by tests alone. */
     void (*filter)(const MessageInput& input, int cell, float t, float* f, float* df);
     /** F5b: add to s [rows][H] and v [rows][3][H] of a tile; every atom's terms by cell, then by neighbour. */
     void (*message)(const MessageInput& input, const PairList& pairs, float* s, float* v);
@@ -89,16 +89,20 @@ struct Kernels {
                             float* c_adj, float* v_adj, float* geometry_adj);
     /** F6b: input [rows][2 H] = [s, n]; V [rows][3] vectors of stride strideV. */
     void (*norm)(const UpdateInput& update, int rows, const float* s, const float* V, size_t strideV, float* input);
-    /** F6c: s [rows][H] in place, v [rows][3][H] overwritten unless last; W only in the canonical family. */
+    /** F6c: s [rows][H] in place, vNew [rows][3][H] overwritten unless last; VW [rows][3][2 H] is read if canonical. */
     void (*combine)(const UpdateInput& update, int rows, const float* pqr, const float* v, const float* VW, float* s,
                     float* vNew);
     /**
-     * B6c. Student: v_adj [rows][3][H] in place. Canonical: VW_adj [rows][3][2 H] is overwritten.
+     * B6c; qr [rows][2 H], nullptr in a student's last block, where nothing reads it. Student: v_adj [rows][3][H] in
+     * place, with what B6a mixes. Canonical: VW_adj [rows][3][2 H] is overwritten, v_adj only read.
      * pqr_adj [rows][3 H] is overwritten.
      */
     void (*combineBackward)(const UpdateInput& update, int rows, const float* qr, const float* v, const float* VW,
                             const float* s_adj, float* v_adj, float* pqr_adj, float* VW_adj);
-    /** B6b: add input_adj [rows][2 H] to s_adj [rows][H] and through the norm to V_adj, vectors of stride strideV. */
+    /**
+     * B6b: add input_adj [rows][2 H] to s_adj [rows][H] and through the norm to V_adj [rows][3], vectors of stride
+     * strideAdjoint; V [rows][3] vectors of stride strideV.
+     */
     void (*normBackward)(const UpdateInput& update, int rows, const float* input_adj, const float* V, size_t strideV,
                          float* s_adj, float* V_adj, size_t strideAdjoint);
 };

@@ -22,7 +22,7 @@ struct Workspace {
         AlignedArray contextSlope; ///< [atoms][hidden] canonical, not in the first block
         AlignedArray vMessage;     ///< [atoms][3][H] vectors after the message
         AlignedArray updateSlope;  ///< [atoms][hidden]
-        AlignedArray qr;           ///< [atoms][2 H] what the update's MLP says for vectors
+        AlignedArray qr;           ///< [atoms][2 H] q and r of F6b; not in a student's last block
     };
     void resize(const FastNetwork& network, int numAtoms);
     int senderParts = 0;
@@ -33,9 +33,9 @@ struct Workspace {
 
 /** The pairs of all tiles, see PairList; a tile's begin at Tile::firstPair. */
 struct Pairs {
-    std::vector<int> a, b, cell;
-    std::vector<int> candidate;      ///< the candidate from a to b
-    std::vector<float> t, towards;   ///< [3]
+    std::vector<int> a, b, cell;     ///< [pairs]
+    std::vector<int> candidate;      ///< [pairs] the candidate from a to b
+    std::vector<float> t, towards;   ///< [pairs], [pairs][3]
     std::vector<float> geometry_adj; ///< [candidates][4] of the edge j <- i that i sends along: by t, by its direction
     void resize(size_t numPairs, size_t numCandidates);
 };
@@ -55,10 +55,10 @@ struct Scratch {
     AlignedArray geometry_adj; ///< [pairs of a tile][8]
     /** A pair while it is measured. */
     struct Measured {
-        int a, b, candidate, cell;
-        std::array<int, 2> atoms; ///< lower and higher atom, to sort by
-        double d, t;              ///< nm; place in the cell
-        std::array<double, 3> u;  ///< from a to b
+        int a, b, candidate, cell; ///< as in Pairs
+        std::array<int, 2> atoms;  ///< lower and higher atom, to sort by
+        double d, t;               ///< nm; place in the cell
+        std::array<double, 3> u;   ///< from a to b
     };
     std::vector<Measured> measured;
     std::vector<int> cellStart, order;
@@ -80,19 +80,19 @@ public:
                  CoincidentAtoms& coincident) const;
     /** F5b: scratch.s and vMessage from the features before. */
     void message(int block, const Tile& tile, Scratch& scratch) const;
+    /** B5: from the adjoints of this block to scratch.s_adj and scratch.v_adj, and geometry_adj. */
+    void messageBackward(int block, const Tile& tile, Scratch& scratch) const;
     /** F6, on scratch.s in place, and from vMessage to scratch.v. */
     void update(int block, const Tile& tile, Scratch& scratch) const;
+    /** B6, on scratch.s_adj and scratch.v_adj in place, and to the adjoints that messageBackward of this block reads.
+     */
+    void updateBackward(int block, const Tile& tile, Scratch& scratch) const;
     /** F5a of the next block: what it sends, from scratch.s and scratch.v. */
     void context(int block, const Tile& tile, Scratch& scratch) const;
     /** F7: add to the energies, from scratch.s. */
     void readout(const Tile& tile, Scratch& scratch, double* energies) const;
     /** B7: scratch.s_adj and scratch.v_adj are overwritten. */
     void readoutBackward(const Tile& tile, Scratch& scratch) const;
-    /** B6, on scratch.s_adj and scratch.v_adj in place, and to the adjoints that messageBackward of this block reads.
-     */
-    void updateBackward(int block, const Tile& tile, Scratch& scratch) const;
-    /** B5: from the adjoints of this block to scratch.s_adj and scratch.v_adj, and geometry_adj. */
-    void messageBackward(int block, const Tile& tile, Scratch& scratch) const;
     /** B8, and B1 gathered: add to forces [atoms][3] kJ/mol/nm. */
     void computeForces(const std::vector<double>& positions, const Box* box, const Tile& tile, double* forces) const;
 

@@ -36,8 +36,8 @@ private:
     }
     void cut(int begin, int end);
     const EdgeList& candidates;
-    int numThreads, limit, last = -1;
-    std::vector<int> beginnings, ends;
+    int numThreads, limit, last = -1;  // limit: atoms of a tile; last: where the subsystem before ends
+    std::vector<int> beginnings, ends; // of the tiles
 };
 
 void Planner::cut(int begin, int end) {
