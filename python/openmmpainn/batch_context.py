@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["BatchContext"]
 
-# Platforms on which the derivative by a subsystem's scale, which is its energy, comes with the evaluation of the forces.
-# On the others (CUDA, and those that copy to the host) the subsystems' energies take an evaluation of their own.
+# Platforms on which the derivative by a subsystem's scale, which is its energy, is taken along with the forces. On the
+# others (CUDA, and those that copy to the host) the subsystems' energies take an evaluation of their own.
 _WITH_DERIVATIVES = ("Reference", "CPU")
 
 
