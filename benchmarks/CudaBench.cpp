@@ -48,8 +48,8 @@ BenchNetwork::BenchNetwork(CUdevice cuDevice, std::shared_ptr<const NetworkParam
             text += "#define PAINN_CLOCKS 1\n";
         text += source.text;
         // As OpenMM does: code for the virtual architecture, which the driver translates.
-        const std::string code =
-            Nvrtc().compile(text, {"-arch=compute_" + std::to_string(limits.computeCapability), "-std=c++17"});
+        const std::string code = Nvrtc().compile(
+            text, {"-arch=compute_" + std::to_string(limits.computeCapability), "-std=c++17", "--fmad=false"});
         CUmodule module;
         PAINN_CUDA(cuModuleLoadDataEx(&module, code.c_str(), 0, nullptr, nullptr));
         compileSeconds += now() - start;

@@ -15,7 +15,7 @@ step "steps of dynamics" 200 bench.log "$BUILD/benchmarks/bench_cuda_steps" "$mo
 if grep -q "PAINN_BUILD_PYTHON:BOOL=ON" "$BUILD/CMakeCache.txt" && [ -z "${PAINN_SKIP_PYTHON:-}" ]; then
     step "Python package" 600 build.log env PATH="$BIN:$PATH" CMAKE_BUILD_PARALLEL_LEVEL="$JOBS" "$BIN/python" -m pip \
         --disable-pip-version-check install --no-index --no-build-isolation --no-deps --config-settings=build-dir="$BUILD/wheel" .
-    step "openmmpainn benchmark" 400 bench.log "$BIN/openmmpainn" benchmark "$model" --platform CUDA --peers \
+    step "openmmpainn benchmark" 400 bench.log "$BIN/openmmpainn" benchmark --model "$model" --platform CUDA --peers \
         --json "$OUTPUT/benchmark.json"
 fi
 cat "$OUTPUT/bench.log"

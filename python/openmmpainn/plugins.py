@@ -68,6 +68,8 @@ def require_kernel() -> None:
             failures.append(str(error))
     if not platforms_with_kernel():
         failures += [text for text in Platform.getPluginLoadFailures() if "PaiNN" in text]
+        # That CUDA is not there does not explain why the other platforms do not know the Force.
+        failures = [text for text in failures if "libOpenMMPaiNNCUDA.so: " not in text]
         reason = "; ".join(failures) or f"{PLUGIN_FOLDER} holds no plugin that fits"
         raise ImportError(f"no platform of OpenMM can evaluate a PaiNNStudentForce: {reason}")
     warnings.warn(

@@ -123,6 +123,7 @@ TEST_P(AllocationsTest, evaluatorsGoOn) {
     const auto network = FastNetwork::create(makeParameters());
     const std::vector<Atoms> molecules = {liquid(60, 0.4, 2), randomMolecule(9, 4, 1), liquid(50, 0.25, 3)};
     const Result expected = Batch(network, molecules, 2).evaluate();
+    long numFailed = 0;
     for (long n = 0, fired = 1; fired; n++) {
         Batch batch(network, molecules, 2);
         batch.active[2] = 0;
@@ -139,11 +140,14 @@ TEST_P(AllocationsTest, evaluatorsGoOn) {
             batch.evaluator->evaluate(batch.positions, nullptr, batch.active, result.energies, &result.forces);
         }
         catch (const std::bad_alloc&) {
+            numFailed++;
         }
         fired = allocationsLeft < 0;
         allocationsLeft = -1;
+        ASSERT_EQ(numFailed, n + fired) << "allocation " << n; // none is swallowed
         ASSERT_TRUE(batch.evaluate() == expected) << "after allocation " << n << " failed";
     }
+    EXPECT_GT(numFailed, 5);
 }
 
 // An exception in a thread of a pool would end the program.

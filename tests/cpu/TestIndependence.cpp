@@ -47,17 +47,21 @@ TEST_P(IndependenceTest, threadsChangeNoBit) {
     const auto network = FastNetwork::create(randomNetwork(GetParam()));
     const std::vector<Atoms> molecules = {randomMolecule(22, 4, 1), liquid(300, 0.22, 2), randomMolecule(3, 4, 3),
                                           randomMolecule(90, 4, 4)};
-    Result expected;
-    for (int numThreads : {1, 2, 7}) {
-        Batch batch(network, molecules, numThreads);
-        const Result found = batch.evaluate();
-        if (numThreads == 1)
-            expected = found;
-        EXPECT_TRUE(found == expected) << numThreads << " threads";
-        EXPECT_TRUE(batch.evaluate() == expected) << "again with " << numThreads << " threads";
-        std::vector<double> energies;
-        batch.evaluator->evaluate(batch.positions, nullptr, batch.active, energies, nullptr);
-        EXPECT_EQ(energies, expected.energies) << "energies alone";
+    FastEvaluatorOptions options;
+    for (SimdLevel level : availableSimdLevels()) {
+        options.level = level;
+        Result expected;
+        for (int numThreads : {1, 2, 7}) {
+            Batch batch(network, molecules, numThreads, options);
+            const Result found = batch.evaluate();
+            if (numThreads == 1)
+                expected = found;
+            EXPECT_TRUE(found == expected) << nameOf(level) << ", " << numThreads << " threads";
+            EXPECT_TRUE(batch.evaluate() == expected) << nameOf(level) << ", again with " << numThreads << " threads";
+            std::vector<double> energies;
+            batch.evaluator->evaluate(batch.positions, nullptr, batch.active, energies, nullptr);
+            EXPECT_EQ(energies, expected.energies) << nameOf(level) << ", energies alone";
+        }
     }
 }
 

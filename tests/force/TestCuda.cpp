@@ -99,7 +99,11 @@ TEST_P(Cuda, atomsThatChangePlaces) {
         const auto [energy, forces] = molecules.evaluateExactly(model, now);
         const Result found = evaluate(*context);
         const int atoms = Molecules::NUMBER * Molecules::SIZE / 3;
-        EXPECT_NEAR(energy, found.energy, getTolerance(atoms, 0)) << steps;
+        // Where atoms repel each other, distances that are rounded to single precision show.
+        double slack = 0;
+        for (double force : forces)
+            slack += 1e-8 * fabs(force); // nm
+        EXPECT_NEAR(energy, found.energy, getTolerance(atoms, 0) + slack) << steps;
         EXPECT_TRUE(forcesAgree(forces, found.forces)) << steps;
         fresh->setPositions(now);
         EXPECT_EQ(evaluate(*fresh), found) << "where atoms stand in the arrays must not matter";

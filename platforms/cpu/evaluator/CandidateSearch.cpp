@@ -2,6 +2,8 @@
 #include "CandidateSearch.h"
 #include "CellGrid.h"
 #include <algorithm>
+#include <limits>
+#include <new>
 
 namespace PaiNNPlugin {
 
@@ -64,6 +66,8 @@ Candidates findCandidates(const std::vector<double>& positions, const Box* box, 
                     found.push_back(near[n]);
             result.first[i + 1] = static_cast<int>(found.size() - start[i]);
         }
+        if (found.size() > static_cast<size_t>(std::numeric_limits<int>::max()))
+            throw std::bad_alloc(); // more than an index can count: atoms far too close together
     });
     for (int i = 0; i < numAtoms; i++)
         result.first[i + 1] += result.first[i];

@@ -4,6 +4,8 @@
 #include "SpaceCurve.h"
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <new>
 #include <numeric>
 
 namespace PaiNNPlugin {
@@ -74,6 +76,12 @@ void EdgeList::build(const std::vector<double>& positions, const Box* box) {
     }
 }
 
+/** @throws std::bad_alloc if there are more candidates than an index can count */
+void EdgeList::checkRoom(size_t more) const {
+    if (neighbor.size() + more > static_cast<size_t>(std::numeric_limits<int>::max()))
+        throw std::bad_alloc();
+}
+
 void EdgeList::addNeighbors(int begin, int end, const std::vector<double>& positions, const Box* box) {
     const std::vector<int> sorted = sortAlongCurve(&positions[3 * begin], end - begin, box, CUBE * cutoff);
     std::vector<double> x;
@@ -85,6 +93,7 @@ void EdgeList::addNeighbors(int begin, int end, const std::vector<double>& posit
     }
     const int offset = first.back();
     const Candidates found = findCandidates(x, box, cutoff + skin);
+    checkRoom(found.neighbor.size());
     for (int j : found.neighbor)
         neighbor.push_back(begin + j);
     for (int i = 1; i <= end - begin; i++)
@@ -103,6 +112,7 @@ void EdgeList::addNeighbors(int begin, int end, const std::vector<double>& posit
 
 void EdgeList::addAllPairs(int begin, int end) {
     const int offset = first.back(), others = end - begin - 1;
+    checkRoom(static_cast<size_t>(others + 1) * others);
     for (int i = 0; i <= others; i++) {
         for (int j = 0; j <= others; j++)
             if (j != i) {

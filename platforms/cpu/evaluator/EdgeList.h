@@ -38,6 +38,7 @@ private:
     static constexpr int ALL_PAIRS = 40;
     bool isCurrent(const std::vector<double>& positions, const Box* box, const std::vector<char>& active) const;
     void build(const std::vector<double>& positions, const Box* box);
+    void checkRoom(size_t more) const;
     void addAllPairs(int begin, int end);
     void addNeighbors(int begin, int end, const std::vector<double>& positions, const Box* box);
     std::vector<int> starts;

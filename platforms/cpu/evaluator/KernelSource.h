@@ -40,9 +40,16 @@ inline Vec fuse(Vec a, Vec b, Vec c) {
     return reinterpret_cast<Vec>(_mm512_fmadd_ps(a, b, c));
 #elif defined(__x86_64__) && PAINN_LANES == 8
     return reinterpret_cast<Vec>(_mm256_fmadd_ps(a, b, c));
+#elif defined(__x86_64__) && defined(__FMA__) // the portable kernels, built with -march
+    return reinterpret_cast<Vec>(_mm_fmadd_ps(a, b, c));
 #elif defined(__ARM_NEON) && PAINN_LANES == 4
     return reinterpret_cast<Vec>(vfmaq_f32(c, a, b));
-#else
+#elif defined(__FP_FAST_FMAF) // other processors that fuse
+    Vec result;
+    for (int k = 0; k < LANES; k++)
+        result[k] = __builtin_fmaf(a[k], b[k], c[k]);
+    return result;
+#else                         // nothing to choose
     return a * b + c;
 #endif
 }

@@ -93,8 +93,9 @@ MessageInput Stages::messageInput(int block) const {
 
 PairList Stages::pairList(const Tile& tile) const {
     const size_t n = tile.firstPair;
-    return {tile.begin,  tile.rows(),    tile.numPairs, &pairs.a[n],
-            &pairs.b[n], &pairs.cell[n], &pairs.t[n],   &pairs.towards[3 * n]};
+    return {tile.begin,         tile.rows(),           tile.numPairs,
+            pairs.a.data() + n, // there is no element n if the last tile has no pairs
+            pairs.b.data() + n, pairs.cell.data() + n, pairs.t.data() + n, pairs.towards.data() + 3 * n};
 }
 
 /** The adjoints behind the message of a block. */

@@ -102,14 +102,16 @@ void combineBackward(const UpdateInput& update, int rows, const float* qr, const
     const size_t H = update.H;
     for (int i = 0; i < rows; i++) {
         float* to = pqr_adj + i * 3 * H;
-        const float *q = qr + i * 2 * H, *r = q + H;
         __builtin_memcpy(to, s_adj + i * H, H * sizeof(float));
         if (update.isLast)
             __builtin_memset(to + H, 0, 2 * H * sizeof(float));
+        if (update.isStudent && update.isLast)
+            continue; // there is no qr
+        const float *q = qr + i * 2 * H, *r = q + H;
         if (!update.isStudent)
             combineCanonicalBackward(update, q, r, VW + i * 6 * H, s_adj + i * H, v_adj + i * 3 * H, to + H, to + 2 * H,
                                      VW_adj + i * 6 * H);
-        else if (!update.isLast)
+        else
             combineStudentBackward(update, q, r, v + i * 3 * H, v_adj + i * 3 * H, to + H, to + 2 * H);
     }
 }

@@ -224,13 +224,13 @@ private:
         return result;
     }
     /** F8: [elements][elements][4]: range in nm, 1 / screening length in 1/nm, k Z1 Z2 in kJ/mol nm. */
-    std::vector<Real> makeRepulsion() const {
-        std::vector<Real> result;
+    std::vector<double> makeRepulsion() const {
+        std::vector<double> result;
         for (int e1 = 0; e1 < p.numElements(); e1++)
             for (int e2 = 0; e2 < p.numElements(); e2++) {
                 const ZBLPair pair = ZBLRepulsion(p).getPair(e1, e2);
                 for (double x : {pair.range, 1 / pair.length, pair.coulomb, 0.0})
-                    result.push_back(static_cast<Real>(x));
+                    result.push_back(x);
             }
         return result;
     }

@@ -9,11 +9,14 @@ namespace PaiNNPlugin {
 
 namespace {
 
-/** OpenMM's compiler for a network's kernels. Without options: OpenMM's own ask for fast-math in some Contexts. */
+/**
+ * OpenMM's compiler for a network's kernels. Not with OpenMM's own options, which ask for fast-math in some Contexts;
+ * --fmad=false: see fuse() in the kernels.
+ */
 CudaDevice::Compiler makeCompiler(CudaContext& cc, const PaiNNStudentModel& model, CudaPrecision precision) {
     return [&cc, model, precision](const DeviceLimits& limits, int group) {
         const KernelSource source = CudaNetwork::getSource(*model.getParameters(), precision, limits, group);
-        return cc.createModule(source.text, source.defines, "");
+        return cc.createModule(source.text, source.defines, "--fmad=false");
     };
 }
 

@@ -105,8 +105,11 @@ class _Benchmark:
         self.model, self.platform, self.threads, self.seconds = model, platform, threads, seconds
         self.summary = model_summary(model)
         self.elements: list[int] = self.summary["metadata"].get("trained_elements") or self.summary["elements"]
-        has_threads = "Threads" in get_platform(platform).getPropertyNames()
-        self.properties = {"Threads": str(threads)} if has_threads else {}
+        known = get_platform(platform).getPropertyNames()
+        # Named, so that dynamics runs in the precision that an Evaluator takes by itself.
+        self.properties = {
+            name: value for name, value in (("Threads", str(threads)), ("Precision", "mixed")) if name in known
+        }
         self.evaluator = Evaluator(model, platform, self.properties)
         self.peer: TorchPeer | None = None
         self.versions: dict[str, str] = {}

@@ -36,7 +36,7 @@ __device__ __forceinline__ int searchEdges(const Arrays& arrays, int i, const in
         const unsigned mask = __ballot_sync(0xffffffffu, isEdge);
         const int place = count + __popc(mask & ((1u << lane) - 1));
         count += __popc(mask);
-        Real half = 0; // of the pair's repulsion
+        Wide half = 0; // of the pair's repulsion
         if (isEdge)
             use(makeEdge(arrays, i, j, r, d, half), place);
 #if PAINN_REPULSION

@@ -47,41 +47,41 @@ __device__ __forceinline__ Wide measure(const Position& r) {
 
 #if PAINN_REPULSION
 /** F8 and B8: V and V' of two elements at a distance. */
-__device__ inline void repel(const Arrays& arrays, int element1, int element2, Real d, Real& energy, Real& slope) {
-    const Real* pair = arrays.repulsion + 4 * (element1 * arrays.numElements + element2);
-    const Real range = pair[0], rate = pair[1];
+__device__ inline void repel(const Arrays& arrays, int element1, int element2, Wide d, Wide& energy, Wide& slope) {
+    const double* pair = arrays.repulsion + 4 * (element1 * arrays.numElements + element2);
+    const Wide range = Wide(pair[0]), rate = Wide(pair[1]);
     energy = slope = 0;
     if (!(d < range))
         return;
-    const Real A[4] = {Real(0.1818), Real(0.5099), Real(0.2802), Real(0.02817)};
-    const Real B[4] = {Real(3.2), Real(0.9423), Real(0.4028), Real(0.2016)};
-    Real chi = 0, chiSlope = 0;
+    const Wide A[4] = {Wide(0.1818), Wide(0.5099), Wide(0.2802), Wide(0.02817)};
+    const Wide B[4] = {Wide(3.2), Wide(0.9423), Wide(0.4028), Wide(0.2016)};
+    Wide chi = 0, chiSlope = 0;
 #pragma unroll
     for (int k = 0; k < 4; k++) {
-        const Real term = A[k] * exponential(-B[k] * rate * d);
+        const Wide term = A[k] * exponential(-B[k] * rate * d);
         chi += term;
         chiSlope -= B[k] * rate * term;
     }
     // F3b, with t = d / range and rest = 1 - t
-    const Real t = d / range, rest = (range - d) / range;
-    Real series = 0, power = 1; // power: t^(p - 1)
+    const Wide t = d / range, rest = (range - d) / range;
+    Wide series = 0, power = 1; // power: t^(p - 1)
 #pragma unroll
     for (int k = PAINN_REPULSION_P - 1; k >= 0; k--)
-        series = series * t + Real(0.5 * (k + 1) * (k + 2));
+        series = series * t + Wide(0.5 * (k + 1) * (k + 2));
 #pragma unroll
     for (int k = 0; k < PAINN_REPULSION_P - 1; k++)
         power *= t;
-    const Real g = rest * rest * rest * series;
-    const Real gSlope = Real(-0.5 * PAINN_REPULSION_P * (PAINN_REPULSION_P + 1) * (PAINN_REPULSION_P + 2)) / range *
+    const Wide g = rest * rest * rest * series;
+    const Wide gSlope = Wide(-0.5 * PAINN_REPULSION_P * (PAINN_REPULSION_P + 1) * (PAINN_REPULSION_P + 2)) / range *
                         power * rest * rest;
-    const Real coulomb = pair[2] / d;
+    const Wide coulomb = Wide(pair[2]) / d;
     energy = coulomb * chi * g;
     slope = coulomb * ((chiSlope - chi / d) * g + chi * gSlope);
 }
 #endif
 
 /** What an edge of length d along r is to the messages; adds half the pair's repulsion to energy. */
-__device__ __forceinline__ Edge makeEdge(const Arrays& arrays, int i, int j, const Position& r, Wide d, Real& energy) {
+__device__ __forceinline__ Edge makeEdge(const Arrays& arrays, int i, int j, const Position& r, Wide d, Wide& energy) {
     Edge edge;
     const Wide inverse = 1 / d;
     edge.ux = Real(r.x * inverse);
@@ -94,9 +94,10 @@ __device__ __forceinline__ Edge makeEdge(const Arrays& arrays, int i, int j, con
     edge.j = j;
     edge.repulsion = 0;
 #if PAINN_REPULSION
-    Real V;
-    repel(arrays, arrays.elements[i], arrays.elements[j], Real(d), V, edge.repulsion);
-    energy += Real(0.5) * V;
+    Wide V, slope;
+    repel(arrays, arrays.elements[i], arrays.elements[j], d, V, slope);
+    edge.repulsion = Real(slope);
+    energy += Wide(0.5) * V;
 #endif
     return edge;
 }

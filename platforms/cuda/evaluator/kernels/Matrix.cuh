@@ -144,7 +144,7 @@ __device__ __forceinline__ void multiply(const Real* W, const Real* x, int row, 
         for (int k = 0; k < USED * IN; k++)
 #pragma unroll
             for (int t = 0; t < TILES; t++)
-                y[t] += W[k * ALL + t * OUT + channel] * x[column * row + k];
+                y[t] = fuse(W[k * ALL + t * OUT + channel], x[column * row + k], y[t]);
         finish(channel, column, y);
     }
 }

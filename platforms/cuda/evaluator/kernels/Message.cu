@@ -41,7 +41,7 @@ template <class Use> __device__ __forceinline__ void forEdges(const Arrays& arra
                 continue;
             const int neighbor = base + __ffs(mask) - 1;
             const Position r = subtract(arrays, readPosition(arrays, neighbor), xi);
-            Real energy = 0;
+            Wide energy = 0;
             use(makeEdge(arrays, i, neighbor, r, measure(r), energy));
         }
     }

@@ -9,21 +9,19 @@ struct Filter {
 
 /** c_0 + c_1 t + ... c_5 t^5 */
 __device__ __forceinline__ Real interpolate(Real t, Real c0, Real c1, Real c2, Real c3, Real c4, Real c5) {
-    return c0 + t * (c1 + t * (c2 + t * (c3 + t * (c4 + t * c5))));
+    return fuse(t, fuse(t, fuse(t, fuse(t, fuse(t, c5, c4), c3), c2), c1), c0);
 }
 
-/** The same, and its derivative. */
+/** The same, the same bits, and its derivative. */
 __device__ __forceinline__ Real interpolate(Real t, Real c0, Real c1, Real c2, Real c3, Real c4, Real c5, Real& slope) {
-    Real value = c5, d = c5;
-    value = value * t + c4;
-    d = d * t + value;
-    value = value * t + c3;
-    d = d * t + value;
-    value = value * t + c2;
-    d = d * t + value;
-    value = value * t + c1;
-    slope = d * t + value;
-    return value * t + c0;
+    Real value = fuse(t, c5, c4), d = fuse(t, c5, value);
+    value = fuse(t, value, c3);
+    d = fuse(t, d, value);
+    value = fuse(t, value, c2);
+    d = fuse(t, d, value);
+    value = fuse(t, value, c1);
+    slope = fuse(t, d, value);
+    return fuse(t, value, c0);
 }
 
 /** @param quads   [5][8] fours of the cell, at this lane's channel */
@@ -48,21 +46,26 @@ template <bool FIRST, bool SLOPES> __device__ __forceinline__ Filter evaluateFil
     return f;
 }
 
+/** The scalar product of a vector and the vector part of features or adjoints. */
+__device__ __forceinline__ Real dot(Real x, Real y, Real z, const Real4& f) {
+    return fuse(x, f.y, fuse(y, f.z, z * f.w));
+}
+
 /** F5b: what the edges of one atom bring it in one channel. */
 template <bool FIRST> struct MessageSum {
     Real s = 0, x = 0, y = 0, z = 0;
     /** Features and contexts (F5a) of the sender. */
     __device__ __forceinline__ void add(const Edge& edge, const Filter& f, const Real4& fj, const Real4& cj) {
-        s += cj.x * f.s;
-        const Real direction = cj.y * f.u * (1 - DIRECTION_EPSILON * edge.a);
-        x += edge.ux * direction;
-        y += edge.uy * direction;
-        z += edge.uz * direction;
+        s = fuse(cj.x, f.s, s);
+        const Real direction = cj.y * f.u * fuse(-DIRECTION_EPSILON, edge.a, Real(1));
+        x = fuse(edge.ux, direction, x);
+        y = fuse(edge.uy, direction, y);
+        z = fuse(edge.uz, direction, z);
         if (!FIRST) {
             const Real vector = cj.z * f.v;
-            x += fj.y * vector;
-            y += fj.z * vector;
-            z += fj.w * vector;
+            x = fuse(fj.y, vector, x);
+            y = fuse(fj.z, vector, y);
+            z = fuse(fj.w, vector, z);
         }
     }
     /** The features behind the message, from those of the atom in front of it; on all lanes of a channel. */
@@ -88,33 +91,32 @@ template <bool FIRST> struct AdjointSum {
     /** @param repels   whether this channel counts the repulsion of the pair (B8) */
     __device__ __forceinline__ void add(const Edge& edge, const Filter& f, const Real4& fj, const Real4& cj,
                                         const Real4& aj, bool repels) {
-        const Real g = 1 - DIRECTION_EPSILON * edge.a; // d / (d + epsilon)
+        const Real g = fuse(-DIRECTION_EPSILON, edge.a, Real(1)); // d / (d + epsilon)
         // j <- i has the opposite direction.
-        const Real alongI = edge.ux * ai.y + edge.uy * ai.z + edge.uz * ai.w;
-        const Real alongJ = edge.ux * aj.y + edge.uy * aj.z + edge.uz * aj.w;
-        Real t_adj = (ai.x * cj.x + aj.x * ci.x) * f.ds + g * (alongI * cj.y - alongJ * ci.y) * f.du;
+        const Real alongI = dot(edge.ux, edge.uy, edge.uz, ai), alongJ = dot(edge.ux, edge.uy, edge.uz, aj);
+        const Real both = fuse(alongI, cj.y, -alongJ * ci.y);
+        Real t_adj = fuse(fuse(ai.x, cj.x, aj.x * ci.x), f.ds, g * both * f.du);
         if (!FIRST) {
-            const Real vectorI = fj.y * ai.y + fj.z * ai.z + fj.w * ai.w;
-            const Real vectorJ = fi.y * aj.y + fi.z * aj.z + fi.w * aj.w;
-            t_adj += (vectorI * cj.z + vectorJ * ci.z) * f.dv;
-            scalar += aj.x * f.s;
-            direction -= g * alongJ * f.u;
-            vector += vectorJ * f.v;
+            const Real vectorI = dot(fj.y, fj.z, fj.w, ai), vectorJ = dot(fi.y, fi.z, fi.w, aj);
+            t_adj = fuse(fuse(vectorI, cj.z, vectorJ * ci.z), f.dv, t_adj);
+            scalar = fuse(aj.x, f.s, scalar);
+            direction = fuse(-g * alongJ, f.u, direction);
+            vector = fuse(vectorJ, f.v, vector);
             const Real v = ci.z * f.v;
-            x += aj.y * v;
-            y += aj.z * v;
-            z += aj.w * v;
+            x = fuse(aj.y, v, x);
+            y = fuse(aj.z, v, y);
+            z = fuse(aj.w, v, z);
         }
         // The adjoint of g u, then B1.
-        const Real wx = (ai.y * cj.y - aj.y * ci.y) * f.u, wy = (ai.z * cj.y - aj.z * ci.y) * f.u,
-                   wz = (ai.w * cj.y - aj.w * ci.y) * f.u;
-        const Real along = edge.ux * wx + edge.uy * wy + edge.uz * wz;
-        Real d_adj = t_adj * CELL_SCALE - edge.a * g * along;
+        const Real wx = fuse(ai.y, cj.y, -aj.y * ci.y) * f.u, wy = fuse(ai.z, cj.y, -aj.z * ci.y) * f.u,
+                   wz = fuse(ai.w, cj.y, -aj.w * ci.y) * f.u;
+        const Real along = fuse(edge.ux, wx, fuse(edge.uy, wy, edge.uz * wz));
+        Real d_adj = fuse(t_adj, CELL_SCALE, -edge.a * g * along);
         if (FIRST && repels)
             d_adj += edge.repulsion;
-        forceX += edge.a * wx + edge.ux * d_adj;
-        forceY += edge.a * wy + edge.uy * d_adj;
-        forceZ += edge.a * wz + edge.uz * d_adj;
+        forceX = fuse(edge.ux, d_adj, fuse(edge.a, wx, forceX));
+        forceY = fuse(edge.uy, d_adj, fuse(edge.a, wy, forceY));
+        forceZ = fuse(edge.uz, d_adj, fuse(edge.a, wz, forceZ));
     }
     /** The adjoints in front of the message, and those of the contexts (canonical); on all lanes of a channel. */
     __device__ __forceinline__ void finish(Real4& before, Real4& context) {

@@ -90,6 +90,17 @@ __device__ __forceinline__ double nearest(double x) {
     return rint(x);
 }
 
+/**
+ * a b + c, rounded once. The compiler makes no such thing of its own: it would do so here and not there, and kernels
+ * that compute the same would differ in their last bits.
+ */
+__device__ __forceinline__ float fuse(float a, float b, float c) {
+    return fmaf(a, b, c);
+}
+__device__ __forceinline__ double fuse(double a, double b, double c) {
+    return fma(a, b, c);
+}
+
 /** SiLU and its derivative. */
 __device__ __forceinline__ void activate(Real x, Real& value, Real& slope) {
     const Real sigma = 1 / (1 + exponential(-x));
