@@ -49,7 +49,7 @@ struct Arrays {
     PAINN_ADDRESS(const Real) weights;       ///< all layers, Layout.h
     PAINN_ADDRESS(const Real4) embedding;    ///< [elements][H] features before the first block, vectors 0
     PAINN_ADDRESS(const Real4) firstContext; ///< [elements][H] canonical: contexts in the first block
-    PAINN_ADDRESS(const double) repulsion;     ///< [elements][elements][4]: range, 1 / screening length, k Z1 Z2, unused
+    PAINN_ADDRESS(const double) repulsion;   ///< [elements][elements][4]: range, 1 / screening length, k Z1 Z2, unused
     PAINN_ADDRESS(const double) readout;     ///< last layer: bias, then its weights
     // Of large subsystems: for each atom those within cutoff + skin when the list was made, ascending
     PAINN_ADDRESS(int) rebuild;               ///< not 0: the list must be made anew
