@@ -10,6 +10,7 @@
 #include "internal/windowsExportPaiNN.h"
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -178,7 +179,7 @@ int run(int argc, char** argv) {
     {
         BenchNetwork network(device, loadModel(options.model), findPrecision(options.precision), options.kernels,
                              options.clocks);
-        document = {{"model", options.model},
+        document = {{"model", std::filesystem::path(options.model).filename().string()},
                     {"precision", options.precision},
                     {"device", getDeviceName(device)},
                     {"compute_capability", network.device->getLimits().computeCapability},

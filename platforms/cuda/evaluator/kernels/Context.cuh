@@ -4,18 +4,9 @@
 /** F5a: the contexts of block l from the scalars in columns.in. */
 template <int NT>
 __device__ __forceinline__ void contextForward(const Arrays& arrays, int l, const Columns<NT>& columns) {
-    const Real *bias0 = layerBias<CONTEXT0>(arrays, l), *bias1 = layerBias<CONTEXT1>(arrays, l);
-    Real* slopes = ofBlock(arrays.contextSlope, arrays, l - 1);
+    const Real* bias1 = layerBias<CONTEXT1>(arrays, l);
     Real4* context = ofBlock(arrays.context, arrays, l - 1);
-    multiplyLayer<CONTEXT0, 1, 1, NT>(arrays, l, columns.input, Columns<NT>::M.inputRow, columns.halves,
-                                      [&](int channel, int column, const Real(&y)[1]) {
-                                          Real value, slope;
-                                          activate(y[0] + bias0[channel], value, slope);
-                                          columns.mid(column, channel) = value;
-                                          if (columns.has(column))
-                                              slopes[columns.place(column, channel)] = slope;
-                                      });
-    __syncthreads();
+    hiddenForward<CONTEXT0, 1>(arrays, l, columns, ofBlock(arrays.contextSlope, arrays, l - 1));
     multiplyLayer<CONTEXT1, 3, 1, NT>(arrays, l, columns.hidden, Columns<NT>::M.hiddenRow, columns.halves,
                                       [&](int channel, int column, const Real(&y)[3]) {
                                           if (columns.has(column))
@@ -37,15 +28,8 @@ __device__ __forceinline__ void contextBackward(const Arrays& arrays, int l, con
         columns.in(column, 2 * H + channel) = c.z;
     });
     __syncthreads();
-    const Real* slopes = ofBlock(arrays.contextSlope, arrays, l - 1);
+    hiddenBackward<CONTEXT1_BACK, 3>(arrays, l, columns, ofBlock(arrays.contextSlope, arrays, l - 1));
     Real4* adjoint = arrays.adjoint[(l + 1) % 2];
-    multiplyLayer<CONTEXT1_BACK, 1, 3, NT>(arrays, l, columns.input, Columns<NT>::M.inputRow, columns.halves,
-                                           [&](int channel, int column, const Real(&y)[1]) {
-                                               columns.mid(column, channel) =
-                                                   columns.has(column) ? y[0] * slopes[columns.place(column, channel)]
-                                                                       : Real(0);
-                                           });
-    __syncthreads();
     multiplyLayer<CONTEXT0_BACK, 1, 1, NT>(arrays, l, columns.hidden, Columns<NT>::M.hiddenRow, columns.halves,
                                            [&](int channel, int column, const Real(&y)[1]) {
                                                if (columns.has(column))

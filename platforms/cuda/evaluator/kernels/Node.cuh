@@ -52,6 +52,35 @@ __device__ __forceinline__ void storeVectors(const Columns<NT>& columns, int col
     columns.vectors[(3 * column + 2) * row + channel] = f.w;
 }
 
+/** The hidden layer LAYER of an MLP, from USED parts of columns.in to columns.mid; slopes [N][H] of its block are kept.
+ */
+template <int LAYER, int USED, int NT>
+__device__ __forceinline__ void hiddenForward(const Arrays& arrays, int l, const Columns<NT>& columns, Real* slopes) {
+    const Real* bias = layerBias<LAYER>(arrays, l);
+    multiplyLayer<LAYER, 1, USED, NT>(arrays, l, columns.input, Columns<NT>::M.inputRow, columns.halves,
+                                      [&](int channel, int column, const Real(&y)[1]) {
+                                          Real value, slope;
+                                          activate(y[0] + bias[channel], value, slope);
+                                          columns.mid(column, channel) = value;
+                                          if (columns.has(column))
+                                              slopes[columns.place(column, channel)] = slope;
+                                      });
+    __syncthreads();
+}
+
+/** Its adjoint, by the transposed layer BACK behind it. */
+template <int BACK, int USED, int NT>
+__device__ __forceinline__ void hiddenBackward(const Arrays& arrays, int l, const Columns<NT>& columns,
+                                               const Real* slopes) {
+    multiplyLayer<BACK, 1, USED, NT>(arrays, l, columns.input, Columns<NT>::M.inputRow, columns.halves,
+                                     [&](int channel, int column, const Real(&y)[1]) {
+                                         columns.mid(column, channel) =
+                                             columns.has(column) ? y[0] * slopes[columns.place(column, channel)]
+                                                                 : Real(0);
+                                     });
+    __syncthreads();
+}
+
 /** F6a, canonical: [V, W] of all columns from their vectors. */
 template <int NT> __device__ __forceinline__ void mixVectors(const Arrays& arrays, int l, const Columns<NT>& columns) {
     multiplyLayer<MIX, 2, 1, 3 * NT>(arrays, l, columns.vectors, Columns<NT>::M.vectorsRow, columns.halves,

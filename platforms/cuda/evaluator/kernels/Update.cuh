@@ -85,17 +85,7 @@ template <int NT> __device__ __forceinline__ void loadUpdate(const Arrays& array
 template <int NT, bool LAST>
 __device__ __forceinline__ void updateForward(const Arrays& arrays, int l, const Columns<NT>& columns) {
     loadUpdate(arrays, l, columns);
-    const Real* bias0 = layerBias<UPDATE0>(arrays, l);
-    Real* slopes = ofBlock(arrays.updateSlope, arrays, l);
-    multiplyLayer<UPDATE0, 1, 2, NT>(arrays, l, columns.input, Columns<NT>::M.inputRow, columns.halves,
-                                     [&](int channel, int column, const Real(&y)[1]) {
-                                         Real value, slope;
-                                         activate(y[0] + bias0[channel], value, slope);
-                                         columns.mid(column, channel) = value;
-                                         if (columns.has(column))
-                                             slopes[columns.place(column, channel)] = slope;
-                                     });
-    __syncthreads();
+    hiddenForward<UPDATE0, 2>(arrays, l, columns, ofBlock(arrays.updateSlope, arrays, l));
     constexpr int GROUPS = LAST && IS_STUDENT ? 1 : 3; // p, or p, q and r
     const Real* bias1 = layerBias<UPDATE1>(arrays, l);
     const Real4* after = ofBlock(arrays.after, arrays, l);
@@ -165,14 +155,7 @@ __device__ __forceinline__ void updateBackward(const Arrays& arrays, int l, cons
     }
     combineBackward<NT, LAST>(arrays, l, columns, adjoint);
     constexpr int USED = LAST && IS_STUDENT ? 1 : 3;
-    const Real* slopes = ofBlock(arrays.updateSlope, arrays, l);
-    multiplyLayer<UPDATE1_BACK, 1, USED, NT>(arrays, l, columns.input, Columns<NT>::M.inputRow, columns.halves,
-                                             [&](int channel, int column, const Real(&y)[1]) {
-                                                 columns.mid(column, channel) =
-                                                     columns.has(column) ? y[0] * slopes[columns.place(column, channel)]
-                                                                         : Real(0);
-                                             });
-    __syncthreads();
+    hiddenBackward<UPDATE1_BACK, USED>(arrays, l, columns, ofBlock(arrays.updateSlope, arrays, l));
     multiplyLayer<UPDATE0_BACK, 2, 1, NT>(
         arrays, l, columns.hidden, Columns<NT>::M.hiddenRow, columns.halves,
         [&](int channel, int column, const Real(&y)[2]) {

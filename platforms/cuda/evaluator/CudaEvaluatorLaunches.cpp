@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+#include "CudaEvaluatorState.h"
+#include <algorithm>
+
+namespace PaiNNPlugin {
+
+namespace {
+
+// As the kernels have them.
+const int EDGE_THREADS = 128, CELL_THREADS = 1024, MESSAGE_WARPS = 16, FINISH_THREADS = 128;
+/** From so many atoms on a message block keeps its part of the filter table in shared memory. */
+const int ATOMS_FOR_SHARED_TABLE = 256;
+/** From so many atoms for each multiprocessor on, node blocks work on many atoms. */
+const int ATOMS_FOR_MANY_COLUMNS = 16;
+/** Up to so many small molecules have a cluster of blocks each. */
+const int MOLECULES_FOR_CLUSTERS = 24;
+
+int divideUp(int n, int by) {
+    return (n + by - 1) / by;
+}
+
+} // namespace
+
+Launch CudaEvaluator::State::makeLaunch(const char* kernel, int gridX, int gridY, int threads, size_t sharedBytes,
+                                        int argument) const {
+    Launch launch;
+    launch.kernel = kernel;
+    launch.gridX = gridX;
+    launch.gridY = gridY;
+    launch.threads = threads;
+    launch.sharedBytes = sharedBytes;
+    launch.arrays = arrays;
+    launch.argument = argument;
+    return launch;
+}
+
+void CudaEvaluator::State::addMessage(std::vector<Launch>& list, bool backward, int l) const {
+    const DeviceLimits& limits = device.getLimits();
+    const int slices = network->shape.H / SLICE, atomBlocks = divideUp(arrays.numAtoms, MESSAGE_WARPS);
+    const size_t tableBytes = static_cast<size_t>(network->numCells) * TABLE_QUADS * SLICE * 4 * realBytes;
+    const bool shared = arrays.numAtoms >= ATOMS_FOR_SHARED_TABLE && tableBytes <= limits.sharedBytes;
+    const int resident = 2 * limits.multiprocessors; // blocks
+    const int groups = shared ? std::min(atomBlocks, std::max(1, resident / slices)) : std::min(atomBlocks, 65535);
+    const char* names[2][2] = {{"messageUnshared", "message"}, {"messageBackUnshared", "messageBack"}};
+    list.push_back(makeLaunch(names[backward][shared], slices, groups, 32 * MESSAGE_WARPS, shared ? tableBytes : 0, l));
+}
+
+void CudaEvaluator::State::addNode(std::vector<Launch>& list, const char* few, const char* many, int l) const {
+    const DeviceLimits& limits = device.getLimits();
+    const bool isMany = arrays.numAtoms > ATOMS_FOR_MANY_COLUMNS * limits.multiprocessors;
+    const int columns = isMany ? CudaNetwork::manyColumns(network->shape, network->precision, limits) : 8;
+    list.push_back(makeLaunch(isMany ? many : few, divideUp(arrays.numAtoms, columns), 1,
+                              32 * (isMany ? NODE_WARPS_MANY : NODE_WARPS_FEW),
+                              static_cast<size_t>(nodeMemory(network->shape, columns).size) * realBytes, l));
+}
+
+/** Whether one cluster of blocks a subsystem does it all. The results are the same, bit for bit. */
+bool CudaEvaluator::State::areSmallMolecules() const {
+    return largest <= molecule.atoms && arrays.numSubsystems <= MOLECULES_FOR_CLUSTERS;
+}
+
+/** The network as a list of stages, forward, then backward. */
+void CudaEvaluator::State::addStages(std::vector<Launch>& list, bool withForces) const {
+    const int N = arrays.numAtoms, L = network->shape.L;
+    if (arrays.hasCandidates) {
+        list.push_back(makeLaunch("checkMoves", divideUp(N, EDGE_THREADS), 1, EDGE_THREADS, 0, 0));
+        list.push_back(makeLaunch("fillCells", 1, 1, CELL_THREADS, 2 * CELL_THREADS * sizeof(double), 0));
+        list.push_back(makeLaunch("findCandidates", divideUp(N, CANDIDATE_THREADS / 32), 1, CANDIDATE_THREADS,
+                                  CANDIDATE_THREADS / 32 * arrays.candidateCapacity * sizeof(int), 0));
+    }
+    list.push_back(makeLaunch("findEdges", divideUp(N, EDGE_THREADS / 32), 1, EDGE_THREADS, 0, 0));
+    for (int l = 0; l < L; l++) {
+        addMessage(list, false, l);
+        if (l + 1 < L)
+            addNode(list, "nodeFew", "nodeMany", l);
+    }
+    addNode(list, "nodeTurnFew", "nodeTurnMany", 0);
+    for (int l = L - 1; withForces && l >= 0; l--) {
+        addMessage(list, true, l);
+        if (l > 0)
+            addNode(list, "nodeBackFew", "nodeBackMany", l);
+    }
+}
+
+std::vector<Launch> CudaEvaluator::State::listLaunches(bool withForces) const {
+    const Shape& shape = network->shape;
+    const int N = arrays.numAtoms, S = arrays.numSubsystems, blocks = shape.H / SLICE;
+    std::vector<Launch> list;
+    if (areSmallMolecules()) {
+        list.push_back(makeLaunch("molecule", S * blocks, 1, 32 * MOLECULE_WARPS,
+                                  moleculeMemory(shape, molecule.atoms, molecule.hasTable ? network->numCells : 0).size,
+                                  0));
+        list.back().cluster = blocks;
+    }
+    else
+        addStages(list, withForces);
+    list.push_back(makeLaunch("finish", std::max(divideUp(N, FINISH_THREADS), S), 2, FINISH_THREADS,
+                              FINISH_THREADS * sizeof(double), 0));
+    for (Launch& launch : list)
+        launch.arrays.hasForces = withForces;
+    return list;
+}
+
+/** Have the launches ready; kernels are compiled when this is done for the first time. */
+void CudaEvaluator::State::prepare() {
+    for (bool withForces : {false, true})
+        if (lists[withForces] == nullptr)
+            lists[withForces] = device.prepare(listLaunches(withForces));
+}
+
+} // namespace PaiNNPlugin

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+#include "CudaEvaluatorState.h"
+#include <algorithm>
+
+namespace PaiNNPlugin {
+
+namespace {
+
+/** Rows of edges and candidates of larger subsystems begin with so much room, and grow when they are nearly full. */
+const int FIRST_CAPACITY = 128, FIRST_CANDIDATES = 256;
+/** Larger subsystems than this keep a list of candidates for edges. */
+const int ATOMS_FOR_CANDIDATES = 256;
+
+} // namespace
+
+CudaEvaluator::State::State(std::shared_ptr<const CudaNetwork> network, const std::vector<int>& subsystems,
+                            bool periodic, Device& device, const ContextArrays& context)
+    : network(network), device(device), realBytes(network->precision == CudaPrecision::Double ? 8 : 4),
+      molecule(CudaNetwork::getMoleculeForm(network->shape, network->numCells, network->precision, device.getLimits())),
+      arrays(network->arrays) {
+    const int N = static_cast<int>(subsystems.size());
+    for (int i = 0; i < N; i++)
+        if (i == 0 || subsystems[i] != subsystems[i - 1])
+            starts.push_back(i);
+    starts.push_back(N);
+    const int S = static_cast<int>(starts.size()) - 1;
+    for (int s = 0; s < S; s++)
+        largest = std::max(largest, starts[s + 1] - starts[s]);
+    arrays.posq = context.posq;
+    arrays.posqCorrection = context.posqCorrection;
+    arrays.forces = context.forces;
+    arrays.paddedSlots = context.paddedSlots;
+    arrays.numAtoms = N;
+    arrays.numSubsystems = S;
+    arrays.periodic = periodic;
+    arrays.slots = allocate(N * sizeof(int));
+    arrays.elements = allocate(N * sizeof(int));
+    arrays.subsystemOf = allocate(N * sizeof(int));
+    arrays.starts = allocate((S + 1) * sizeof(int));
+    arrays.box = allocate(9 * sizeof(double));
+    arrays.scales = allocate(S * sizeof(Scale));
+    arrays.report = allocate(sizeof(Report));
+    report = static_cast<Report*>(device.allocateMapped(sizeof(Report)));
+    arrays.hostReport = reinterpret_cast<uint64_t>(report);
+    upload(arrays.subsystemOf, subsystems, nullptr);
+    upload(arrays.starts, starts, nullptr);
+    allocateFeatures();
+    allocateEdges(std::clamp(largest - 1, 1, FIRST_CAPACITY));
+    if (largest > ATOMS_FOR_CANDIDATES) {
+        allocateCells();
+        allocateCandidates(FIRST_CANDIDATES);
+        requestCandidates(nullptr);
+    }
+    device.synchronize(nullptr);
+}
+
+void CudaEvaluator::State::allocateFeatures() {
+    const Shape& shape = network->shape;
+    const size_t N = arrays.numAtoms, values = N * shape.H * realBytes, L = shape.L;
+    arrays.before = allocate((L - 1) * 4 * values);
+    arrays.after = allocate(L * 4 * values);
+    arrays.updateSlope = allocate(L * values);
+    arrays.gates = allocate(L * 2 * values);
+    for (Device::Address& adjoint : arrays.adjoint)
+        adjoint = allocate(4 * values);
+    if (!shape.isStudent) {
+        arrays.context = allocate((L - 1) * 4 * values);
+        arrays.contextSlope = allocate((L - 1) * values);
+        arrays.contextAdjoint = allocate(4 * values);
+    }
+    arrays.edgeCount = allocate(N * sizeof(int));
+    arrays.atomEnergies = allocate(N * sizeof(double));
+    arrays.subsystemEnergies = allocate(arrays.numSubsystems * sizeof(double));
+    arrays.sliceForces = allocate(3 * values / SLICE);
+}
+
+void CudaEvaluator::State::allocateEdges(int capacity) {
+    const size_t edgeBytes = (6 * realBytes + 2 * sizeof(int) + 15) / 16 * 16; // struct Edge
+    edges = DeviceMemory();
+    edges = DeviceMemory(device, arrays.numAtoms * capacity * edgeBytes);
+    arrays.edges = edges.get();
+    arrays.capacity = capacity;
+    for (auto& list : lists)
+        list.reset(); // they hold the old address
+}
+
+void CudaEvaluator::State::allocateCells() {
+    const size_t N = arrays.numAtoms, wideBytes = network->precision == CudaPrecision::Single ? 4 : 8;
+    arrays.hasCandidates = 1;
+    arrays.maxCells = std::max(4096, 2 * arrays.numAtoms);
+    arrays.rebuild = allocate(sizeof(int));
+    arrays.reference = allocate(3 * N * wideBytes);
+    arrays.candidateCount = allocate(N * sizeof(int));
+    arrays.cellGrid = allocate(4 * sizeof(int) + 6 * wideBytes);
+    arrays.cellOf = allocate(N * sizeof(int));
+    arrays.cellStart = allocate((arrays.maxCells + 1) * sizeof(int));
+    arrays.cellFill = allocate(arrays.maxCells * sizeof(int));
+    arrays.cellAtoms = allocate(N * sizeof(int));
+}
+
+void CudaEvaluator::State::allocateCandidates(int capacity) {
+    candidates = DeviceMemory();
+    candidates = DeviceMemory(device, arrays.numAtoms * capacity * sizeof(int));
+    arrays.candidates = candidates.get();
+    arrays.candidateCapacity = capacity;
+    for (auto& list : lists)
+        list.reset(); // they hold the old address
+}
+
+/** Have the list of candidates made in the next evaluation. */
+void CudaEvaluator::State::requestCandidates(Device::Stream stream) {
+    const int yes = 1;
+    if (arrays.hasCandidates)
+        device.upload(arrays.rebuild, &yes, sizeof(yes), stream);
+}
+
+/** Rows that are too short cost time, not edges: they grow before that happens, when the host comes by. */
+void CudaEvaluator::State::growRows(Device::Stream stream) {
+    const int limit = std::max(arrays.numAtoms - 1, 1);
+    auto isShort = [&](int most, int capacity) { return most > 0.8 * capacity && capacity < limit; };
+    const int edges = report->mostEdges, found = report->mostCandidates;
+    if (isShort(edges, arrays.capacity))
+        allocateEdges(std::min(limit, edges + edges / 2));
+    if (arrays.hasCandidates && isShort(found, arrays.candidateCapacity)) {
+        // What findCandidates() sorts must fit into shared memory.
+        const int most = static_cast<int>(device.getLimits().sharedBytes / (CANDIDATE_THREADS / 32 * sizeof(int)));
+        const int wanted = std::min({limit, found + found / 2, most});
+        if (wanted > arrays.candidateCapacity) {
+            allocateCandidates(wanted);
+            requestCandidates(stream);
+        }
+    }
+}
+
+} // namespace PaiNNPlugin

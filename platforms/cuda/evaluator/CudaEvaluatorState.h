@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+#ifndef PAINN_CUDA_EVALUATOR_STATE_H_
+#define PAINN_CUDA_EVALUATOR_STATE_H_
+
+#include "CudaEvaluator.h"
+
+namespace PaiNNPlugin {
+
+/** The threads of a block that makes the list of candidates; each of its warps sorts a row in shared memory. */
+constexpr int CANDIDATE_THREADS = 128;
+
+/** What an evaluator has on the device, and the launches that it consists of. */
+struct CudaEvaluator::State {
+    State(std::shared_ptr<const CudaNetwork> network, const std::vector<int>& subsystems, bool periodic, Device& device,
+          const ContextArrays& context);
+    ~State() {
+        device.releaseMapped(report);
+    }
+    Device::Address allocate(size_t bytes) {
+        return memory.emplace_back(device, bytes).get();
+    }
+    void allocateFeatures();
+    void allocateEdges(int capacity);
+    void allocateCells();
+    void allocateCandidates(int capacity);
+    void requestCandidates(Device::Stream stream);
+    void growRows(Device::Stream stream);
+    void prepare();
+    Launch makeLaunch(const char* kernel, int gridX, int gridY, int threads, size_t sharedBytes, int argument) const;
+    void addMessage(std::vector<Launch>& list, bool backward, int l) const;
+    void addNode(std::vector<Launch>& list, const char* few, const char* many, int l) const;
+    bool areSmallMolecules() const;
+    void addStages(std::vector<Launch>& list, bool withForces) const;
+    std::vector<Launch> listLaunches(bool withForces) const;
+    template <class T> void upload(Device::Address to, const std::vector<T>& values, Device::Stream stream) {
+        device.upload(to, values.data(), values.size() * sizeof(T), stream);
+    }
+
+    std::shared_ptr<const CudaNetwork> network;
+    Device& device;
+    int realBytes;
+    CudaNetwork::MoleculeForm molecule;
+    Arrays arrays;
+    std::vector<int> elements, starts;
+    int largest = 0; ///< atoms of a subsystem
+    std::vector<DeviceMemory> memory;
+    DeviceMemory edges, candidates;
+    Report* report = nullptr;             ///< what finish() shows
+    std::unique_ptr<LaunchList> lists[2]; ///< without and with forces
+};
+
+} // namespace PaiNNPlugin
+
+#endif

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// A small molecule in the shared memory of a cluster: block r has the channels 8 r ... 8 r + 7 of all atoms.
+#if PAINN_CAPABILITY >= 90 && PAINN_TENSOR_CORES
+
+/** Where the time of one block goes, for benchmarks: prints the clock cycles of each stage. */
+struct StageClock {
+#if PAINN_CLOCKS
+    long long times[64] = {clock64()};
+    const char* names[64];
+    int count = 0;
+    __device__ void tick(const char* name) {
+        names[count] = name;
+        times[++count] = clock64();
+    }
+    __device__ void print() const {
+        for (int k = 0; k < count && threadIdx.x == 0 && blockIdx.x == 0; k++)
+            printf("    %-24s %6lld cycles\n", names[k], times[k + 1] - times[k]);
+    }
+#else
+    __device__ __forceinline__ void tick(const char*) {}
+    __device__ __forceinline__ void print() const {}
+#endif
+};
+
+/** The parts of a molecule in shared memory, and what blocks send to each other. */
+struct MoleculeArrays {
+    const Arrays& arrays;
+    static constexpr bool HAS_TABLE = PAINN_MOLECULE_TABLE; ///< in shared memory
+    static constexpr MoleculeMemory place = moleculeMemory(SHAPE, ATOMS, HAS_TABLE ? CELLS : 0);
+    const int rank, first, N, columns; ///< columns: N padded to 8
+    unsigned char* memory;
+    Exchange scatter, gather, vectorGather, turn, turnBack;
+    StageClock clock;
+
+    __device__ __forceinline__ MoleculeArrays(const Arrays& arrays, unsigned char* memory)
+        : arrays(arrays), rank(clusterRank()), first(arrays.starts[blockIdx.x / BLOCKS]),
+          N(arrays.starts[blockIdx.x / BLOCKS + 1] - first), columns((N + 7) / 8 * 8), memory(memory),
+          scatter(sharedAddress(memory)), gather(sharedAddress(memory + 8)), vectorGather(sharedAddress(memory + 16)),
+          turn(sharedAddress(memory + 24)), turnBack(sharedAddress(memory + 32)) {}
+
+    template <class T> __device__ __forceinline__ T* at(int offset) const {
+        return reinterpret_cast<T*>(memory + offset);
+    }
+    /** Channel c of atom n in a [N][8] array of block l. */
+    __device__ __forceinline__ float4& four(int offset, int l, int n, int c) const {
+        return at<float4>(offset)[(l * ATOMS + n) * SLICE + c];
+    }
+    /** Channel c of a column in a [columns][8] array of block l. */
+    template <class T> __device__ __forceinline__ T& number(int offset, int l, int column, int c) const {
+        return at<T>(offset)[(l * COLUMNS + column) * SLICE + c];
+    }
+    /** Input of part p for this block's channel. */
+    __device__ __forceinline__ float& local(int p, int column, int c) const {
+        return at<float>(place.local)[(p * COLUMNS + column) * SLICE + c];
+    }
+    /** Calls use(column, c) for all columns, each by one thread, in whole warps. */
+    template <class Use> __device__ __forceinline__ void forAll(Use use) const {
+        for (int k = threadIdx.x; k < columns * SLICE; k += 32 * MOLECULE_WARPS)
+            use(k / SLICE, k % SLICE);
+    }
+    /** Features and contexts in front of block l. */
+    __device__ __forceinline__ void read(int l, int n, int c, float4& f, float4& context) const {
+        f = four(place.before, l, n, c);
+        context = IS_STUDENT ? make_float4(f.x, 1, 1, 0) : four(place.context, l, n, c);
+    }
+    /** Columns 3 n ... 3 n + 2 of part p of this block's inputs, for layers that mix vectors. */
+    __device__ __forceinline__ void storeVector(int p, int n, int c, float x, float y, float z) const {
+        float* row = at<float>(place.local) + (p * 3 * COLUMNS + 3 * n) * SLICE + c;
+        row[0] = x;
+        row[SLICE] = y;
+        row[2 * SLICE] = z;
+    }
+    /** V (k = 0, 1, 2) and W (k = 3, 4, 5) of a canonical block. */
+    __device__ __forceinline__ float* mixed(int l, int column, int c) const {
+        return at<float>(place.mixed) + ((l * COLUMNS + column) * SLICE + c) * 6;
+    }
+};
+
+#endif

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: MIT
+// F6, F5a and their adjoints for a molecule in a cluster.
+#if PAINN_CAPABILITY >= 90 && PAINN_TENSOR_CORES
+
+struct MoleculeLayers : MoleculeArrays {
+    using MoleculeArrays::MoleculeArrays;
+
+    /** F6a and F6b, canonical: V, W, and the update's inputs. */
+    __device__ __forceinline__ void mixVectors(int l) {
+        gatherInputs(rank, at<float>(place.local), 3 * columns, at<float>(place.vectors), vectorGather);
+        float* outputs = at<float>(place.outputs);
+        multiplyOwn<MIX, 2, 3 * COLUMNS>(layerWeights<MIX>(arrays, l), rank, at<float>(place.vectors), 3 * columns,
+                                         outputs, vectorGather);
+        vectorGather.phase++;
+        forAll([&](int column, int c) {
+            float* V = mixed(l, column, c);
+            for (int x = 0; x < 3; x++) {
+                V[x] = ownOutput<2, 3 * COLUMNS>(outputs, 3 * column + x, 0, c);
+                V[3 + x] = ownOutput<2, 3 * COLUMNS>(outputs, 3 * column + x, 1, c);
+            }
+            Real square = NORM_EPSILON;
+            for (int x = 0; x < 3; x++)
+                square += V[x] * V[x];
+            local(0, column, c) = column < N ? four(place.after, l, column, c).x : 0;
+            local(1, column, c) = squareRoot(square);
+        });
+        __syncthreads();
+    }
+
+    /** A hidden layer: from the products of LAYER to its values in all blocks; slopes are kept. */
+    template <int LAYER> __device__ __forceinline__ void activateHidden(int l, int slopes) {
+        clock.tick("products");
+        scatter.wait();
+        __syncthreads(); // other warps may still read this block's inputs for the products of other blocks
+        clock.tick("  wait");
+        const Real* bias = layerBias<LAYER>(arrays, l) + rank * SLICE;
+        forAll([&](int column, int c) {
+            Real value, slope;
+            activate(sumProducts(at<float>(place.products), column, c) + bias[c], value, slope);
+            number<float>(slopes, l, column, c) = slope;
+            local(0, column, c) = value;
+        });
+        __syncthreads();
+        gatherInputs(rank, at<float>(place.local), columns, at<float>(place.gathered), gather);
+        clock.tick("hidden layer, gather");
+    }
+    /** Its adjoint: from the products of a transposed layer to the hidden layer's adjoints in all blocks. */
+    __device__ __forceinline__ void activateHiddenBackward(int l, int slopes) {
+        clock.tick("products");
+        scatter.wait();
+        __syncthreads(); // as above
+        clock.tick("  wait");
+        forAll([&](int column, int c) {
+            local(0, column, c) =
+                sumProducts(at<float>(place.products), column, c) * number<float>(slopes, l, column, c);
+        });
+        __syncthreads();
+        gatherInputs(rank, at<float>(place.local), columns, at<float>(place.gathered), gather);
+        clock.tick("hidden layer, gather");
+    }
+    template <int LAYER, int USED> __device__ __forceinline__ void scatterLocal(int l) {
+        scatterProducts<LAYER, USED, COLUMNS>(layerWeights<LAYER>(arrays, l), rank, at<float>(place.local), columns,
+                                              at<float>(place.products), scatter);
+    }
+    template <int LAYER, int TILES> __device__ __forceinline__ void multiplyGathered(int l) {
+        multiplyOwn<LAYER, TILES, COLUMNS>(layerWeights<LAYER>(arrays, l), rank, at<float>(place.gathered), columns,
+                                           at<float>(place.outputs), gather);
+        gather.phase++; // the function has waited with a copy
+    }
+    template <int TILES> __device__ __forceinline__ float output(int column, int tile, int c) const {
+        return ownOutput<TILES>(at<float>(place.outputs), column, tile, c);
+    }
+
+    /** F6b and F6c, to the features in front of the next block. */
+    template <bool LAST> __device__ __forceinline__ void updateForward(int l) {
+        constexpr int GROUPS = LAST && IS_STUDENT ? 1 : 3;
+        if (!IS_STUDENT)
+            mixVectors(l);
+        scatterLocal<UPDATE0, 2>(l);
+        activateHidden<UPDATE0>(l, place.slopes);
+        multiplyGathered<UPDATE1, GROUPS>(l);
+        const Real *bias = layerBias<UPDATE1>(arrays, l) + rank * SLICE, *M = getMixing(arrays, l);
+        forAll([&](int column, int c) {
+            float4 f = column < N ? four(place.after, l, column, c) : make_float4(0, 0, 0, 0);
+            f.x += output<GROUPS>(column, 0, c) + bias[c];
+            if (GROUPS == 3) {
+                const Real q = output<GROUPS>(column, GROUPS / 2, c) + bias[H + c],
+                           r = output<GROUPS>(column, GROUPS - 1, c) + bias[2 * H + c];
+                number<float2>(place.gates, l, column, c) = make_float2(q, r);
+                applyGates(f, q, r, M, IS_STUDENT ? nullptr : mixed(l, column, c));
+            }
+            local(0, column, c) = f.x;
+            if (!LAST && column < N)
+                four(place.before, l + 1, column, c) = f;
+        });
+        __syncthreads();
+    }
+
+    /** F5a of block l, canonical. */
+    __device__ __forceinline__ void contextForward(int l) {
+        scatterLocal<CONTEXT0, 1>(l);
+        activateHidden<CONTEXT0>(l, place.contextSlopes);
+        multiplyGathered<CONTEXT1, 3>(l);
+        const Real* bias = layerBias<CONTEXT1>(arrays, l) + rank * SLICE;
+        forAll([&](int column, int c) {
+            if (column < N)
+                four(place.context, l, column, c) =
+                    make_float4(output<3>(column, 0, c) + bias[c], output<3>(column, 1, c) + bias[H + c],
+                                output<3>(column, 2, c) + bias[2 * H + c], 0);
+        });
+        __syncthreads();
+    }
+
+    /** B6 of block l. */
+    template <bool LAST> __device__ __forceinline__ void updateBackward(int l) {
+        constexpr int USED = LAST && IS_STUDENT ? 1 : 3;
+        const Real* M = getMixing(arrays, l);
+        forAll([&](int column, int c) {
+            if (column >= N)
+                return;
+            float4& a = four(place.adjoint, l % 2, column, c);
+            Real q_adj = 0, r_adj = 0;
+            local(0, column, c) = a.x;
+            if (USED == 3)
+                combineAdjoints(a, four(place.after, l, column, c), number<float2>(place.gates, l, column, c), M,
+                                IS_STUDENT ? nullptr : mixed(l, column, c), q_adj, r_adj);
+            local(1, column, c) = q_adj;
+            local(2, column, c) = r_adj;
+        });
+        __syncthreads();
+        scatterLocal<UPDATE1_BACK, USED>(l);
+        activateHiddenBackward(l, place.slopes);
+        multiplyGathered<UPDATE0_BACK, 2>(l);
+        forAll([&](int column, int c) {
+            if (column >= N)
+                return;
+            float4& a = four(place.adjoint, l % 2, column, c);
+            const float2 qr = IS_STUDENT ? make_float2(0, 0) : number<float2>(place.gates, l, column, c);
+            Real vectors[6];
+            addInputAdjoints(a, four(place.after, l, column, c), qr, output<2>(column, 0, c), output<2>(column, 1, c),
+                             IS_STUDENT ? nullptr : mixed(l, column, c), vectors);
+            if (!IS_STUDENT) {
+                storeVector(0, column, c, vectors[0], vectors[1], vectors[2]);
+                storeVector(1, column, c, vectors[3], vectors[4], vectors[5]);
+            }
+        });
+        __syncthreads();
+        if (IS_STUDENT)
+            return;
+        // Not by the barrier of the next products, which others may send before all of these have come.
+        scatterProducts<MIX_BACK, 2, 3 * COLUMNS>(layerWeights<MIX_BACK>(arrays, l), rank, at<float>(place.local),
+                                                  3 * columns, at<float>(place.vectors), vectorGather);
+        vectorGather.wait();
+        forAll([&](int column, int c) {
+            if (column >= N)
+                return;
+            float4& a = four(place.adjoint, l % 2, column, c);
+            a.y += sumProducts<3 * COLUMNS>(at<float>(place.vectors), 3 * column, c);
+            a.z += sumProducts<3 * COLUMNS>(at<float>(place.vectors), 3 * column + 1, c);
+            a.w += sumProducts<3 * COLUMNS>(at<float>(place.vectors), 3 * column + 2, c);
+        });
+        __syncthreads();
+    }
+
+    /** B5a of block l, canonical. */
+    __device__ __forceinline__ void contextBackward(int l) {
+        forAll([&](int column, int c) {
+            const float4 a = column < N ? four(place.contextAdjoint, 0, column, c) : make_float4(0, 0, 0, 0);
+            local(0, column, c) = a.x;
+            local(1, column, c) = a.y;
+            local(2, column, c) = a.z;
+        });
+        __syncthreads();
+        scatterLocal<CONTEXT1_BACK, 3>(l);
+        activateHiddenBackward(l, place.contextSlopes);
+        multiplyGathered<CONTEXT0_BACK, 1>(l);
+        forAll([&](int column, int c) {
+            if (column < N)
+                four(place.adjoint, (l + 1) % 2, column, c).x += output<1>(column, 0, c);
+        });
+        __syncthreads();
+    }
+};
+
+#endif
