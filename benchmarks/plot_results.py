@@ -59,7 +59,9 @@ def draw(files: list[dict[str, Any]], output: Path) -> None:
         (batch, "molecules of 22 atoms in a batch", "energy + forces, ms/molecule"),
         (dynamics, "atoms", "molecular dynamics, steps/s"),
     ):
-        axes.set(xlabel=x, ylabel=y, xscale="log", yscale="log")
+        axes.set(xlabel=x, ylabel=y)
+        if any(len(line.get_xdata()) > 0 for line in axes.lines):
+            axes.set(xscale="log", yscale="log")
         axes.grid(True, which="both", alpha=0.25)
         if axes.lines:
             axes.legend(fontsize=8)
