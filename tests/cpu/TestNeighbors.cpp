@@ -177,7 +177,7 @@ long checkPairs(const EdgeList& list, const std::vector<int>& starts, const std:
             for (int j = i + 1; j < starts[s + 1]; j++) {
                 checks++;
                 const long double d = nearestDistance(&x[3 * i], &x[3 * j], box);
-                const bool listed = std::binary_search(&list.neighbor[first], &list.neighbor[0] + last, j);
+                const bool listed = std::binary_search(list.neighbor.data() + first, list.neighbor.data() + last, j);
                 EXPECT_TRUE(listed || d >= CUTOFF) << i << " " << j << " at " << static_cast<double>(d) << " nm";
                 // What counts in the end is the distance that the evaluator measures: beyond the cutoff another image.
                 double measured = 0;
