@@ -2,8 +2,8 @@
 // The memory of a GPU: nothing stays behind, and too little of it is an exception (rows 30, 33 of the scoreboard of
 // tests). Other programs on the same GPU would disturb these figures, so scripts/test_cuda.sh runs them by themselves.
 #include "ForceTest.h"
+#include "ProcessResources.h"
 #include <dlfcn.h>
-#include <unistd.h>
 
 using namespace OpenMM;
 using namespace std;
@@ -70,21 +70,6 @@ private:
     void *library = nullptr, *context = nullptr;
     vector<unsigned long long> ballast;
 };
-
-/** The threads, or the open files, of this process. */
-long countOf(const char* folder) {
-    return distance(filesystem::directory_iterator(folder), filesystem::directory_iterator());
-}
-
-double getResidentMemory() {
-    long total = 0, resident = 0;
-    FILE* file = fopen("/proc/self/statm", "r");
-    if (file == nullptr || fscanf(file, "%ld %ld", &total, &resident) != 2)
-        ADD_FAILURE() << "cannot read /proc/self/statm";
-    if (file != nullptr)
-        fclose(file);
-    return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE));
-}
 
 } // namespace
 

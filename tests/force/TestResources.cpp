@@ -3,30 +3,14 @@
 // do not disturb each other.
 #include "../LongTests.h"
 #include "ForceTest.h"
+#include "ProcessResources.h"
 #include <mutex>
 #include <thread>
-#include <unistd.h>
 
 using namespace OpenMM;
 using namespace std;
 
 namespace PaiNNPlugin {
-
-/** Resident memory of this process, bytes. */
-static double getResidentMemory() {
-    long total = 0, resident = 0;
-    FILE* file = fopen("/proc/self/statm", "r");
-    if (file == nullptr || fscanf(file, "%ld %ld", &total, &resident) != 2)
-        ADD_FAILURE() << "cannot read /proc/self/statm";
-    if (file != nullptr)
-        fclose(file);
-    return static_cast<double>(resident) * static_cast<double>(sysconf(_SC_PAGESIZE));
-}
-
-/** The threads, or the open files, of this process. */
-static long countOf(const char* folder) {
-    return distance(filesystem::directory_iterator(folder), filesystem::directory_iterator());
-}
 
 /** What a process holds, and whether a number of cycles changes it. */
 class Holdings {
