@@ -46,7 +46,11 @@ TEST_P(Periodic, matchesTheNetworkWhateverTheImages) {
         for (int shift = 0; shift < 3; shift++) {
             context->setPositions(cluster.positions);
             EXPECT_NEAR(exact.energy, getEnergy(*context), getTolerance(cluster.size(), 1e-11 * fabs(exact.energy)));
-            EXPECT_TRUE(forcesAgree(exact.forces, getForces(*context), 1e-11));
+            // Far images are rounded where positions are in single precision: the same change again is left to distances.
+            const Exact here(model, cluster, box.data());
+            const Difference rounding = difference(exact.forces, here.forces);
+            EXPECT_TRUE(forcesAgree(here.forces, getForces(*context), 1e-11, rounding.max * rounding.rms));
+            EXPECT_LT(rounding.max, isSingle() ? 1e-4 : 1e-11);
             for (int i = 0; i < cluster.size(); i++)
                 cluster.positions[i] += box[0] * (i % 3 - 1) + box[1] * (i % 2) + box[2] * (i % 5 - 2);
         }

@@ -47,6 +47,7 @@ struct Arrays {
     // The network
     PAINN_ADDRESS(const Real4) table;        ///< [L][H / 8][cells][5][8]: coefficients of 8 channels, Layout.h
     PAINN_ADDRESS(const Real) weights;       ///< all layers, Layout.h
+    PAINN_ADDRESS(const float) stages;       ///< of the molecule kernel: [H / 8][2 L][...], MoleculeLayout.h
     PAINN_ADDRESS(const Real4) embedding;    ///< [elements][H] features before the first block, vectors 0
     PAINN_ADDRESS(const Real4) firstContext; ///< [elements][H] canonical: contexts in the first block
     PAINN_ADDRESS(const double) repulsion;   ///< [elements][elements][4]: range, 1 / screening length, k Z1 Z2, unused

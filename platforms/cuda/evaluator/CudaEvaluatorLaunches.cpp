@@ -87,15 +87,14 @@ std::vector<Launch> CudaEvaluator::State::listLaunches(bool withForces) const {
     const int N = arrays.numAtoms, S = arrays.numSubsystems, blocks = shape.H / SLICE;
     std::vector<Launch> list;
     if (areSmallMolecules()) {
-        list.push_back(makeLaunch("molecule", S * blocks, 1, 32 * MOLECULE_WARPS,
-                                  moleculeMemory(shape, molecule.atoms, molecule.hasTable ? network->numCells : 0).size,
-                                  0));
+        list.push_back(makeLaunch("molecule", S * blocks, 1, 32 * MOLECULE_WARPS, moleculeMemory(shape, molecule).size, 0));
         list.back().cluster = blocks;
     }
-    else
+    else {
         addStages(list, withForces);
-    list.push_back(makeLaunch("finish", std::max(divideUp(N, FINISH_THREADS), S), 2, FINISH_THREADS,
-                              FINISH_THREADS * sizeof(double), 0));
+        list.push_back(makeLaunch("finish", std::max(divideUp(N, FINISH_THREADS), S), 2, FINISH_THREADS,
+                                  FINISH_THREADS * sizeof(double), 0));
+    }
     for (Launch& launch : list)
         launch.arrays.hasForces = withForces;
     return list;

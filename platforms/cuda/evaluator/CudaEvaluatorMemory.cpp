@@ -16,7 +16,7 @@ const int ATOMS_FOR_CANDIDATES = 256;
 CudaEvaluator::State::State(std::shared_ptr<const CudaNetwork> network, const std::vector<int>& subsystems,
                             bool periodic, Device& device, const ContextArrays& context)
     : network(network), device(device), realBytes(network->precision == CudaPrecision::Double ? 8 : 4),
-      molecule(CudaNetwork::getMoleculeForm(network->shape, network->numCells, network->precision, device.getLimits())),
+      molecule(CudaNetwork::getMoleculeForm(network->shape, network->precision, device.getLimits())),
       arrays(network->arrays) {
     const int N = static_cast<int>(subsystems.size());
     for (int i = 0; i < N; i++)

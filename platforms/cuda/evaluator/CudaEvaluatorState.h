@@ -39,7 +39,7 @@ struct CudaEvaluator::State {
     std::shared_ptr<const CudaNetwork> network;
     Device& device;
     int realBytes;
-    CudaNetwork::MoleculeForm molecule;
+    MoleculeForm molecule;
     Arrays arrays;
     std::vector<int> elements, starts;
     int largest = 0; ///< atoms of a subsystem

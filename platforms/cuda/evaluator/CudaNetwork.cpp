@@ -2,6 +2,7 @@
 #include "CudaNetwork.h"
 #include "Dense.h"
 #include "KernelSource.h"
+#include "MoleculeStages.h"
 #include "PackedWeights.h"
 #include "ZBLRepulsion.h"
 #include <array>
@@ -73,7 +74,7 @@ KernelSource CudaNetwork::getSource(const NetworkParameters& p, CudaPrecision pr
                                     int group) {
     const Shape shape = getShape(p);
     const TableGrid grid = FilterTable::makeGrid(p, chooseNumCells(p, precision));
-    const MoleculeForm molecule = getMoleculeForm(shape, grid.numCells, precision, limits);
+    const MoleculeForm molecule = getMoleculeForm(shape, precision, limits);
     std::string widths;
     for (int k = 0; k <= shape.numHidden; k++)
         widths += (k == 0 ? "" : ", ") + std::to_string(shape.readout[k]);
@@ -90,7 +91,8 @@ KernelSource CudaNetwork::getSource(const NetworkParameters& p, CudaPrecision pr
         {"PAINN_L", std::to_string(shape.L)},
         {"PAINN_MANY", std::to_string(manyColumns(shape, precision, limits) / 8)},
         {"PAINN_MOLECULE_ATOMS", std::to_string(std::max(molecule.atoms, 1))},
-        {"PAINN_MOLECULE_TABLE", molecule.hasTable ? "1" : "0"},
+        {"PAINN_MOLECULE_STAGE", std::to_string(molecule.hasStage)},
+        {"PAINN_MOLECULE_READOUT", std::to_string(molecule.hasReadout)},
         {"PAINN_READOUT_LAYERS", std::to_string(shape.numHidden)},
         {"PAINN_READOUT_WIDTHS", widths},
         {"PAINN_CELLS", std::to_string(grid.numCells)},
@@ -114,15 +116,14 @@ int CudaNetwork::manyColumns(const Shape& shape, CudaPrecision precision, const 
     return 8;
 }
 
-CudaNetwork::MoleculeForm CudaNetwork::getMoleculeForm(const Shape& shape, int numCells, CudaPrecision precision,
-                                                       const DeviceLimits& limits) {
+MoleculeForm CudaNetwork::getMoleculeForm(const Shape& shape, CudaPrecision precision, const DeviceLimits& limits) {
     if (!limits.hasClusters || !usesTensorCores(precision, limits) || shape.H / SLICE > MOST_BLOCKS)
         return {};
-    for (bool hasTable : {true, false})
-        for (int atoms : {32, 24, 16}) // each 8 of them have a block for their readout
-            if (atoms <= shape.H &&
-                static_cast<size_t>(moleculeMemory(shape, atoms, hasTable ? numCells : 0).size) <= limits.sharedBytes)
-                return {atoms, hasTable};
+    // Each 8 atoms have a block for their readout. Weights that are there in time are worth more than a few atoms.
+    for (const MoleculeForm& form : {MoleculeForm{MOST_MOLECULE_ATOMS, 1, 1}, {24, 1, 1}, {24, 0, 1}, {24, 0, 0},
+                                     {16, 1, 1}, {16, 0, 1}, {16, 0, 0}})
+        if (form.atoms <= shape.H && static_cast<size_t>(moleculeMemory(shape, form).size) <= limits.sharedBytes)
+            return form;
     return {};
 }
 
@@ -139,7 +140,11 @@ public:
         Arrays& arrays = network.arrays;
         arrays.numElements = p.numElements();
         arrays.table = upload(makeTables());
-        arrays.weights = upload(makeWeights());
+        const std::vector<Real> weights = makeWeights();
+        arrays.weights = upload(weights);
+        if constexpr (std::is_same<Real, float>::value)
+            if (network.hasTensorCores)
+                arrays.stages = upload(packStages(network.shape, weights));
         std::vector<Real> embedding(4 * p.numElements() * H);
         for (size_t k = 0; k < p.embedding.size(); k++)
             embedding[4 * padded(k)] = static_cast<Real>(p.embedding[k]);
@@ -228,7 +233,8 @@ private:
         std::vector<double> result;
         for (int e1 = 0; e1 < p.numElements(); e1++)
             for (int e2 = 0; e2 < p.numElements(); e2++) {
-                const ZBLPair pair = ZBLRepulsion(p).getPair(e1, e2);
+                // The same bits for both orders of a pair's elements.
+                const ZBLPair pair = ZBLRepulsion(p).getPair(std::min(e1, e2), std::max(e1, e2));
                 for (double x : {pair.range, 1 / pair.length, pair.coulomb, 0.0})
                     result.push_back(x);
             }

@@ -4,7 +4,7 @@
 
 #include "Device.h"
 #include "FilterTable.h"
-#include "Layout.h"
+#include "MoleculeLayout.h"
 #include "NetworkParameters.h"
 #include <map>
 #include <memory>
@@ -44,13 +44,7 @@ public:
     /** How many atoms a block of a node kernel works on when there are many. */
     static int manyColumns(const Shape& shape, CudaPrecision precision, const DeviceLimits& limits);
 
-    /** What the molecule kernel takes: up to so many atoms; whether it has the filter table in shared memory. */
-    struct MoleculeForm {
-        int atoms = 0; ///< 0: there is none for this network and device
-        bool hasTable = false;
-    };
-    static MoleculeForm getMoleculeForm(const Shape& shape, int numCells, CudaPrecision precision,
-                                        const DeviceLimits& limits);
+    static MoleculeForm getMoleculeForm(const Shape& shape, CudaPrecision precision, const DeviceLimits& limits);
 
     const std::shared_ptr<const NetworkParameters> parameters;
     const CudaPrecision precision;

@@ -148,60 +148,6 @@ PAINN_BOTH constexpr NodeMemory nodeMemory(const Shape& shape, int columns) {
     return m;
 }
 
-/** Warps of a block of the molecule kernel. */
-[[maybe_unused]] constexpr int MOLECULE_WARPS = 24;
-
-/** Shared memory of the molecule kernel, in bytes: where its arrays begin, for N atoms; columns: N padded to 8. */
-struct MoleculeMemory {
-    int table;                   ///< [cells][5][8] fours, or nothing: the table is read where it is
-    int edges, count;            ///< [N][N - 1] Edge; [N]
-    int before, context;         ///< [L][N][8] fours; context: canonical
-    int after;                   ///< [L][N][8] fours
-    int slopes, contextSlopes;   ///< [L][columns][8]; contextSlopes: canonical
-    int gates;                   ///< [L][columns][8] pairs
-    int mixed;                   ///< canonical: [L][columns][8][6]
-    int adjoint, contextAdjoint; ///< [2][N][8] fours; canonical: [N][8] fours
-    int local;                   ///< [3][columns][8], canonical [2][3 columns][8]: inputs of this block's channels
-    int products;                ///< [H / 8][8][columns]: what the blocks of the cluster send
-    int gathered;                ///< [columns][H + 8] inputs of all channels
-    int vectors;                 ///< canonical: [3 columns][H + 8], or products of 3 columns: [H / 8][8][3 columns]
-    int outputs;                 ///< [2][3][8][columns], canonical [2][2][8][3 columns]: halves of sums
-    int scalars_adj;             ///< [columns][8]
-    int forces;                  ///< [N][3]
-    int repulsion;               ///< [N] double
-    int readout;                 ///< as a node kernel's for 8 columns
-    int size;
-};
-
-PAINN_BOTH constexpr MoleculeMemory moleculeMemory(const Shape& shape, int N, int cells) {
-    const int columns = (N + 7) / 8 * 8, four = 16, canonical = shape.isStudent ? 0 : 1;
-    const int parts = canonical ? 6 : 3; // of local and outputs
-    MoleculeMemory m = {};
-    m.table = 64; // behind the barriers
-    m.edges = m.table + cells * TABLE_QUADS * SLICE * four;
-    m.before = m.edges + N * (N - 1) * 32;
-    m.context = m.before + shape.L * N * SLICE * four;
-    m.after = m.context + canonical * shape.L * N * SLICE * four;
-    m.adjoint = m.after + shape.L * N * SLICE * four;
-    m.contextAdjoint = m.adjoint + 2 * N * SLICE * four;
-    m.local = m.contextAdjoint + canonical * N * SLICE * four;
-    m.products = m.local + parts * columns * SLICE * 4;
-    m.gathered = m.products + shape.H * columns * 4;
-    m.vectors = m.gathered + columns * (shape.H + ROW_PADDING) * 4;
-    m.outputs = m.vectors + canonical * 3 * columns * (shape.H + ROW_PADDING) * 4;
-    m.readout = m.outputs + 2 * parts * SLICE * columns * 4;
-    m.scalars_adj = m.readout + (nodeMemory(shape, 8).halves + MOLECULE_WARPS / 2 * 128) * 4;
-    m.slopes = m.scalars_adj + columns * SLICE * 4;
-    m.contextSlopes = m.slopes + shape.L * columns * SLICE * 4;
-    m.gates = m.contextSlopes + canonical * shape.L * columns * SLICE * 4;
-    m.mixed = m.gates + shape.L * columns * SLICE * 8;
-    m.repulsion = m.mixed + canonical * shape.L * columns * SLICE * 6 * 4;
-    m.forces = m.repulsion + columns * 8;
-    m.count = m.forces + 3 * columns * 4;
-    m.size = m.count + columns * 4;
-    return m;
-}
-
 #ifndef PAINN_KERNEL
 } // namespace PaiNNPlugin
 #endif

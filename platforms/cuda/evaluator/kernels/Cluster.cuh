@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // How the blocks of a cluster share the linear layers of one molecule. Block r has the channels 8 r ... 8 r + 7 of all
-// atoms. Sums have the order of multiply() in Matrix.cuh, so that they are the same bits. The functions that multiply
-// are not inlined: one after another in one kernel, their registers would not suffice.
+// atoms. Sums have the order of multiply() in Matrix.cuh, so that they are the same bits.
 #if PAINN_CAPABILITY >= 90 && PAINN_TENSOR_CORES
 
 constexpr int BLOCKS = H / SLICE; ///< of a cluster
 constexpr int GATHERED_ROW = H + ROW_PADDING;
-constexpr int ATOMS = PAINN_MOLECULE_ATOMS, COLUMNS = (ATOMS + 7) / 8 * 8; ///< at most, of a molecule
+constexpr MoleculeForm FORM = {PAINN_MOLECULE_ATOMS, PAINN_MOLECULE_STAGE, PAINN_MOLECULE_READOUT};
+constexpr int ATOMS = FORM.atoms, COLUMNS = (ATOMS + 7) / 8 * 8; ///< at most, of a molecule
 
 /** What all blocks send to each other: each block's barrier counts the bytes that have come. */
 struct Exchange {
@@ -30,12 +30,13 @@ struct Exchange {
 /**
  * The products of layer LAYER with the inputs of this block's channels, sent to the blocks that own the outputs.
  *
+ * @param weights    [H / 16][parts][32] fours, of which the first USED parts are multiplied
  * @param local      [USED][STRIDE][8]
  * @param products   [BLOCKS][8][STRIDE] in each block: from which block, output
  */
 template <int LAYER, int USED, int STRIDE>
-__device__ __noinline__ void scatterProducts(const float* weights, int rank, const float* local, int columns,
-                                             float* products, Exchange exchange) {
+__device__ __forceinline__ void scatterProducts(const float* weights, int rank, const float* local, int columns,
+                                                float* products, const Exchange& exchange) {
     constexpr LayerShape layer = blockLayer(SHAPE, LAYER);
     static_assert(layer.out == layer.in, "a layer to H outputs"); // or one that the family has not
     constexpr int TILES = H / TILE_ROWS, GROUPS = MOLECULE_WARPS / TILES;
@@ -48,7 +49,7 @@ __device__ __noinline__ void scatterProducts(const float* weights, int rank, con
     const float4* W = reinterpret_cast<const float4*>(weights);
 #pragma unroll
     for (int part = 0; part < USED; part++)
-        w[part] = W[((m * BLOCKS + rank) * layer.parts + part) * 32 + lane];
+        w[part] = W[(m * layer.parts + part) * 32 + lane];
     for (int n = warp / TILES; n < columns / 8; n += GROUPS) {
         float c[1][1][4] = {};
 #pragma unroll
@@ -87,49 +88,44 @@ __device__ __forceinline__ void gatherInputs(int rank, const float* own, int col
 }
 
 /**
- * The outputs of this block's channels in the first TILES groups of layer LAYER, when the inputs have come.
+ * The outputs of this block's channels in the first GROUPS groups of layer LAYER, from the inputs of all channels. A
+ * fragment has 8 rows of one group and 8 of the next.
  *
- * @param outputs   [2][TILES][8][STRIDE], the halves of each sum
+ * @param weights   [pairs of groups][H / 8][32] fours
+ * @param outputs   [2][GROUPS][8][STRIDE], the halves of each sum
  */
-template <int LAYER, int TILES, int STRIDE>
-__device__ __noinline__ void multiplyOwn(const float* weights, int rank, const float* gathered, int columns,
-                                         float* outputs, Exchange exchange) {
-    constexpr LayerShape layer = blockLayer(SHAPE, LAYER);
-    static_assert(layer.parts <= 1, "a layer with H inputs");
-    constexpr int JOBS = 2 * TILES, GROUPS = MOLECULE_WARPS / JOBS, STEPS = BLOCKS / 2;
+template <int LAYER, int GROUPS, int STRIDE>
+__device__ __forceinline__ void multiplyOwn(const float* weights, const float* gathered, int columns, float* outputs) {
+    static_assert(blockLayer(SHAPE, LAYER).parts <= 1, "a layer with H inputs");
+    constexpr int PAIRS = (GROUPS + 1) / 2, JOBS = 2 * PAIRS, SHARES = MOLECULE_WARPS / JOBS, STEPS = BLOCKS / 2;
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, q = lane % 4;
-    const int tile = warp % JOBS / 2, half = warp % 2;
-    const bool works = warp < JOBS * GROUPS;
-    // Two blocks share the 16 rows of a tile: of the four weights of a lane this one needs the first or the last two.
-    float2 w[STEPS]; // on their way while the inputs come
-    const float2* W = reinterpret_cast<const float2*>(weights) + rank % 2;
-#pragma unroll
-    for (int k = 0; k < STEPS; k++)
-        w[k] = loadGlobal(W + (((tile * (H / TILE_ROWS) + rank / 2) * BLOCKS + half * STEPS + k) * 32 + lane) * 2);
-    exchange.wait();
-    for (int n = warp / JOBS; works && n < columns / 8; n += GROUPS) {
-        float sum[2] = {0, 0}; // of rows g
+    const int pair = warp % JOBS / 2, half = warp % 2;
+    const float4* W = reinterpret_cast<const float4*>(weights) + (pair * BLOCKS + half * STEPS) * 32 + lane;
+    for (int n = warp / JOBS; warp < JOBS * SHARES && n < columns / 8; n += SHARES) {
+        float sum[4] = {};
 #pragma unroll
         for (int k = 0; k < STEPS; k++) {
             float c[1][1][4] = {};
-            const float4 rows[1] = {make_float4(w[k].x, w[k].y, 0, 0)};
+            const float4 rows[1] = {W[k * 32]};
             const float2 x[1] = {*reinterpret_cast<const float2*>(gathered + (n * 8 + g) * GATHERED_ROW +
                                                                   (half * STEPS + k) * 8 + 2 * q)};
             multiplyStep<1, 1>(c, rows, x);
 #pragma unroll
-            for (int i = 0; i < 2; i++)
+            for (int i = 0; i < 4; i++)
                 sum[i] += c[0][0][i];
         }
-        *reinterpret_cast<float2*>(outputs + ((half * TILES + tile) * SLICE + g) * STRIDE + n * 8 + 2 * q) =
-            make_float2(sum[0], sum[1]);
+#pragma unroll
+        for (int i = 0; i < 2 && 2 * pair + i < GROUPS; i++)
+            *reinterpret_cast<float2*>(outputs + ((half * GROUPS + 2 * pair + i) * SLICE + g) * STRIDE + n * 8 +
+                                       2 * q) = make_float2(sum[2 * i], sum[2 * i + 1]);
     }
     __syncthreads();
 }
 
-/** Output c of group `tile` in one column. */
-template <int TILES, int STRIDE = COLUMNS>
-__device__ __forceinline__ float ownOutput(const float* outputs, int column, int tile, int c) {
-    return outputs[(tile * SLICE + c) * STRIDE + column] + outputs[((TILES + tile) * SLICE + c) * STRIDE + column];
+/** Output c of a group in one column. */
+template <int GROUPS, int STRIDE = COLUMNS>
+__device__ __forceinline__ float ownOutput(const float* outputs, int column, int group, int c) {
+    return outputs[(group * SLICE + c) * STRIDE + column] + outputs[((GROUPS + group) * SLICE + c) * STRIDE + column];
 }
 
 #endif

@@ -24,9 +24,10 @@ __device__ __forceinline__ Real interpolate(Real t, Real c0, Real c1, Real c2, R
     return fuse(t, value, c0);
 }
 
-/** @param quads   [5][8] fours of the cell, at this lane's channel */
-template <bool FIRST, bool SLOPES> __device__ __forceinline__ Filter evaluateFilter(const Real4* quads, Real t) {
-    const Real4 a = quads[0], b = quads[SLICE], c = quads[2 * SLICE];
+/** @param quads   [5][STRIDE] fours of the cell, at this lane's channel */
+template <bool FIRST, bool SLOPES, int STRIDE = SLICE>
+__device__ __forceinline__ Filter evaluateFilter(const Real4* quads, Real t) {
+    const Real4 a = quads[0], b = quads[STRIDE], c = quads[2 * STRIDE];
     Filter f = {};
     if (SLOPES) {
         f.s = interpolate(t, a.x, a.y, a.z, a.w, b.x, b.y, f.ds);
@@ -37,7 +38,7 @@ template <bool FIRST, bool SLOPES> __device__ __forceinline__ Filter evaluateFil
         f.u = interpolate(t, b.z, b.w, c.x, c.y, c.z, c.w);
     }
     if (!FIRST) {
-        const Real4 d = quads[3 * SLICE], e = quads[4 * SLICE];
+        const Real4 d = quads[3 * STRIDE], e = quads[4 * STRIDE];
         if (SLOPES)
             f.v = interpolate(t, d.x, d.y, d.z, d.w, e.x, e.y, f.dv);
         else

@@ -8,30 +8,37 @@ extern "C" __global__ void __launch_bounds__(32 * MOLECULE_WARPS, 1) molecule(co
     SHARED_MEMORY(memory);
     Molecule m(arrays, memory);
     m.begin();
-    m.clock.tick("edges");
     for (int l = 0; l < L; l++) {
         l == 0 ? m.message<true>(l) : m.message<false>(l);
         m.clock.tick("message");
+        if (l == L - 1)
+            m.loadReadout();
         l == L - 1 ? m.updateForward<true>(l) : m.updateForward<false>(l);
         m.clock.tick("update");
         if (!IS_STUDENT && l + 1 < L)
             m.contextForward(l + 1);
+        if (l + 1 < L || arrays.hasForces)
+            m.loadStage(l + 1);
     }
     m.readout();
     m.clock.tick("turn back");
     for (int l = L - 1; arrays.hasForces && l >= 0; l--) {
         l == L - 1 ? m.updateBackward<true>(l) : m.updateBackward<false>(l);
         m.clock.tick("update backward");
+        if (l > 0 && IS_STUDENT)
+            m.loadStage(2 * L - l);
         l == 0 ? m.messageBackward<true>(l) : m.messageBackward<false>(l);
         m.clock.tick("message backward");
-        if (!IS_STUDENT && l > 0)
+        if (!IS_STUDENT && l > 0) {
             m.contextBackward(l);
+            m.loadStage(2 * L - l);
+            waitCopies<0>();
+            __syncthreads();
+        }
     }
-    if (arrays.hasForces)
-        m.end();
+    m.end();
     m.clock.tick("end");
     m.clock.print();
-    clusterSync(); // no block leaves while others write into its memory
 #endif
 }
 

@@ -6,44 +6,12 @@
 struct Molecule : MoleculeLayers {
     using MoleculeLayers::MoleculeLayers;
 
-    /** This block's part of the filter table of block l of the network, on the device. */
-    __device__ __forceinline__ const float4* deviceTable(int l) const {
-        return arrays.table + (size_t(l) * BLOCKS + rank) * (CELLS * TABLE_QUADS * SLICE);
-    }
-    /** Start copying it. */
-    __device__ __forceinline__ void loadTable(int l) const {
-        if (!HAS_TABLE)
-            return;
-        constexpr int size = CELLS * TABLE_QUADS * SLICE;
-        const float4* table = deviceTable(l);
-        for (int k = threadIdx.x; k < size; k += 32 * MOLECULE_WARPS)
-            copyAsync16(at<float4>(place.table) + k, table + k);
-        commitCopies();
-    }
-
-    /** F1, F8 and F9's start. */
+    /** F1, F8, the first filters, and F9's start. */
     __device__ __forceinline__ void begin() {
         if (threadIdx.x == 0)
-            for (int k = 0; k < 5; k++)
+            for (int k = 0; k < 6; k++)
                 barrierInit(sharedAddress(memory + 8 * k), 1);
-        loadTable(0);
-        const int lane = threadIdx.x % 32;
-        for (int n = threadIdx.x / 32; n < N; n += MOLECULE_WARPS) {
-            const Position x = readPosition(arrays, first + n);
-            if (lane == 0 && rank == 0)
-                checkPosition(arrays, first + n, x);
-            double energy;
-            Edge* row = at<Edge>(place.edges) + n * (ATOMS - 1);
-            const int count =
-                searchEdges(arrays, first + n, nullptr, first, first + N, x, energy, [&](Edge edge, int k) {
-                    edge.j -= first;
-                    row[k] = edge;
-                });
-            if (lane == 0) {
-                at<int>(place.count)[n] = count;
-                at<double>(place.repulsion)[n] = energy;
-            }
-        }
+        loadStage(0);
         forAll([&](int column, int c) {
             for (int p = 0; p < (IS_STUDENT ? 3 : 6); p++)
                 local(p, column, c) = 0;
@@ -54,31 +22,23 @@ struct Molecule : MoleculeLayers {
             if (!IS_STUDENT)
                 four(place.context, 0, column, c) = arrays.firstContext[k];
         });
+        findPairs();
+        clock.tick("pairs");
+        evaluateFilters<true, false>(0);
+        clock.tick("filters");
+        waitCopies<0>();
         clusterSync(); // barriers are ready
-    }
-
-    /** Calls use(edge, cell's coefficients) for the edges of atom n that belong to this lane's group. */
-    template <class Use> __device__ __forceinline__ void forEdges(int l, int n, Use use) const {
-        const float4* table = HAS_TABLE ? at<float4>(place.table) : deviceTable(l);
-        const int lane = threadIdx.x % 32, count = at<int>(place.count)[n];
-        const Edge* row = at<Edge>(place.edges) + n * (ATOMS - 1);
-        for (int e = lane / SLICE; e < count; e += 32 / SLICE) {
-            const Edge edge = row[e];
-            use(edge, table + edge.cell * (TABLE_QUADS * SLICE) + lane % SLICE);
-        }
     }
 
     /** F5b, and the first step of F6: what the update takes in. */
     template <bool FIRST> __device__ __forceinline__ void message(int l) {
-        waitCopies<0>();
-        __syncthreads();
         const int lane = threadIdx.x % 32, c = lane % SLICE;
         for (int n = threadIdx.x / 32; n < N; n += MOLECULE_WARPS) {
             MessageSum<FIRST> sum;
-            forEdges(l, n, [&](const Edge& edge, const float4* quads) {
+            forEdges<false>(n, [&](const Edge& edge, const Filter& f) {
                 float4 fj, cj;
                 read(l, edge.j, c, fj, cj);
-                sum.add(edge, evaluateFilter<FIRST, false>(quads, edge.t), fj, cj);
+                sum.add(edge, f, fj, cj);
             });
             __syncwarp();
             const float4 f = sum.finish(four(place.before, l, n, c));
@@ -92,11 +52,17 @@ struct Molecule : MoleculeLayers {
                     storeVector(0, n, c, f.y, f.z, f.w);
             }
         }
+        waitCopies<0>();
         __syncthreads();
-        if (l + 1 < L)
-            loadTable(l + 1); // while the update goes on
     }
 
+    /** The readout's weights, to where filters were: they are needed when no message is. */
+    __device__ __forceinline__ void loadReadout() const {
+        if (FORM.hasReadout && rank < columns / 8) {
+            startCopy(at<float>(place.filters), arrays.weights + readoutOffset(SHAPE, 0, false), readoutSize(SHAPE));
+            commitCopies();
+        }
+    }
     /** F7 and B7: block k does it for the atoms 8 k ... 8 k + 7, with all channels of their scalars. */
     __device__ __forceinline__ void readout() {
         const Columns<1> owned(at<unsigned char>(place.readout), first + 8 * rank, first + N);
@@ -113,48 +79,49 @@ struct Molecule : MoleculeLayers {
             turnBack.expect(columns * SLICE * 4);
         if (owns) {
             clock.tick("turn");
+            const Real* weights = FORM.hasReadout ? at<float>(place.filters)
+                                                  : arrays.weights + readoutOffset(SHAPE, 0, false);
+            double* energies = at<double>(place.energies) + 8 * rank;
+            waitCopies<0>();
             turn.wait();
-            clock.tick("  wait");
-            for (int k = threadIdx.x; k < 8 && 8 * rank + k < N; k += 32 * MOLECULE_WARPS)
-                arrays.atomEnergies[owned.first + k] = at<double>(place.repulsion)[8 * rank + k];
             __syncthreads();
-            readoutForward(arrays, owned);
+            clock.tick("  wait");
+            readoutForward(weights, arrays.readout, owned,
+                           [&](int column, double energy) { energies[column] += energy; });
             clock.tick("readout");
+            if (arrays.hasForces) {
+                readoutBackward(weights, arrays.readout, owned);
+                clock.tick("readout backward");
+                for (int k = threadIdx.x; k < 8 * H / 4; k += 32 * MOLECULE_WARPS) {
+                    const int column = k % 8, channel = k / 8 * 4;
+                    turnBack.send(at<float>(place.scalars_adj) + (8 * rank + column) * SLICE + channel % SLICE,
+                                  channel / SLICE, *reinterpret_cast<const float4*>(&owned.in(column, channel)));
+                }
+            }
         }
         if (!arrays.hasForces)
             return;
-        if (owns) {
-            readoutBackward(arrays, owned);
-            clock.tick("readout backward");
-            for (int k = threadIdx.x; k < 8 * H / 4; k += 32 * MOLECULE_WARPS) {
-                const int column = k % 8, channel = k / 8 * 4;
-                turnBack.send(at<float>(place.scalars_adj) + (8 * rank + column) * SLICE + channel % SLICE,
-                              channel / SLICE, *reinterpret_cast<const float4*>(&owned.in(column, channel)));
-            }
-        }
         turnBack.wait();
         forAll([&](int column, int c) {
             if (column < N)
                 four(place.adjoint, (L - 1) % 2, column, c) =
                     make_float4(number<float>(place.scalars_adj, 0, column, c), 0, 0, 0);
         });
+        waitCopies<0>();
         __syncthreads();
     }
 
     /** B5b of block l, and the forces from this block's channels. */
     template <bool FIRST> __device__ __forceinline__ void messageBackward(int l) {
-        waitCopies<0>();
-        __syncthreads();
         const int lane = threadIdx.x % 32, c = lane % SLICE;
         for (int n = threadIdx.x / 32; n < N; n += MOLECULE_WARPS) {
             float4 fi, ci;
             read(l, n, c, fi, ci);
             AdjointSum<FIRST> sum(fi, ci, four(place.adjoint, l % 2, n, c));
-            forEdges(l, n, [&](const Edge& edge, const float4* quads) {
+            forEdges<true>(n, [&](const Edge& edge, const Filter& f) {
                 float4 fj, cj;
                 read(l, edge.j, c, fj, cj);
-                sum.add(edge, evaluateFilter<FIRST, true>(quads, edge.t), fj, cj, four(place.adjoint, l % 2, edge.j, c),
-                        rank * SLICE + c == 0);
+                sum.add(edge, f, fj, cj, four(place.adjoint, l % 2, edge.j, c), rank * SLICE + c == 0);
             });
             __syncwarp();
             if (!FIRST) {
@@ -171,15 +138,42 @@ struct Molecule : MoleculeLayers {
             if (lane < 3)
                 *all = l == L - 1 ? force : *all + force;
         }
+        waitCopies<0>();
         __syncthreads();
-        if (l > 0)
-            loadTable(l - 1);
     }
 
-    /** For finish(): the forces from this block's channels. */
-    __device__ __forceinline__ void end() const {
-        for (int k = threadIdx.x; k < 3 * N; k += 32 * MOLECULE_WARPS)
-            arrays.sliceForces[(size_t(rank) * arrays.numAtoms + first) * 3 + k] = at<float>(place.forces)[k];
+    /** Block 0 gets forces and energies from all blocks, and gives their sums to the Context. */
+    __device__ __forceinline__ void end() {
+        const int t = threadIdx.x, fours = arrays.hasForces ? (3 * N + 3) / 4 : 0;
+        constexpr int ROW = (3 * ATOMS + 3) / 4; // nobody waits for products any more
+        if (rank == 0)
+            last.expect(BLOCKS * fours * 16 + columns * 8);
+        if (t < fours)
+            last.send(at<float4>(place.products) + rank * ROW + t, 0, at<float4>(place.forces)[t]);
+        if (rank < columns / 8 && t < 4)
+            last.send(at<double>(place.energies) + 8 * rank + 2 * t, 0, at<float4>(place.energies)[4 * rank + t]);
+        if (rank != 0)
+            return;
+        last.wait();
+        if (t < 3 * N && arrays.hasForces) {
+            double force = 0;
+#pragma unroll
+            for (int r = 0; r < BLOCKS; r++)
+                force += double(at<float>(place.products)[r * ROW * 4 + t]);
+            addForce(arrays, first + t / 3, t % 3, force);
+        }
+        // By the last warp, in the order of sumEnergies().
+        if (t / 32 == MOLECULE_WARPS - 1) {
+            const int n = t % 32;
+            double sum = n < N ? at<double>(place.energies)[n] : 0;
+            if (n < N)
+                arrays.atomEnergies[first + n] = checkEnergy(arrays, first + n, sum);
+            for (int half = 16; half > 0; half /= 2)
+                sum += __shfl_down_sync(0xffffffffu, sum, half);
+            if (n == 0)
+                arrays.subsystemEnergies[blockIdx.x / BLOCKS] = sum;
+        }
+        showReport(arrays, arrays.numSubsystems);
     }
 };
 

@@ -22,22 +22,39 @@ struct StageClock {
 #endif
 };
 
+/** Start to copy numbers, a multiple of 4 of them, from global to shared memory: all threads of a block. */
+template <class T> __device__ __forceinline__ void startCopy(T* shared, const T* global, int count) {
+    const int fours = count * int(sizeof(T)) / 16;
+    for (int k = threadIdx.x; k < fours; k += 32 * MOLECULE_WARPS)
+        copyAsync16(reinterpret_cast<float4*>(shared) + k, reinterpret_cast<const float4*>(global) + k);
+}
+
 /** The parts of a molecule in shared memory, and what blocks send to each other. */
 struct MoleculeArrays {
     const Arrays& arrays;
-    static constexpr bool HAS_TABLE = PAINN_MOLECULE_TABLE; ///< in shared memory
-    static constexpr MoleculeMemory place = moleculeMemory(SHAPE, ATOMS, HAS_TABLE ? CELLS : 0);
+    static constexpr MoleculeMemory place = moleculeMemory(SHAPE, FORM);
     const int rank, first, N, columns; ///< columns: N padded to 8
     unsigned char* memory;
-    Exchange scatter, gather, vectorGather, turn, turnBack;
+    Exchange scatter, gather, vectorGather, turn, turnBack, last;
+    const float* stage; ///< this block's weights of the stage at hand
     StageClock clock;
 
     __device__ __forceinline__ MoleculeArrays(const Arrays& arrays, unsigned char* memory)
         : arrays(arrays), rank(clusterRank()), first(arrays.starts[blockIdx.x / BLOCKS]),
           N(arrays.starts[blockIdx.x / BLOCKS + 1] - first), columns((N + 7) / 8 * 8), memory(memory),
           scatter(sharedAddress(memory)), gather(sharedAddress(memory + 8)), vectorGather(sharedAddress(memory + 16)),
-          turn(sharedAddress(memory + 24)), turnBack(sharedAddress(memory + 32)) {}
+          turn(sharedAddress(memory + 24)), turnBack(sharedAddress(memory + 32)), last(sharedAddress(memory + 40)) {}
 
+    /** Have the weights of the next stage come; nobody may need those of the one before any more. */
+    __device__ __forceinline__ void loadStage(int k) {
+        constexpr int size = stageSize(SHAPE);
+        const float* weights = arrays.stages + (size_t(rank) * 2 * L + k) * size;
+        stage = FORM.hasStage ? at<float>(place.stage) : weights;
+        if (FORM.hasStage) {
+            startCopy(at<float>(place.stage), weights, size);
+            commitCopies();
+        }
+    }
     template <class T> __device__ __forceinline__ T* at(int offset) const {
         return reinterpret_cast<T*>(memory + offset);
     }

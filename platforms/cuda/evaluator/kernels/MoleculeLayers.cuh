@@ -2,16 +2,23 @@
 // F6, F5a and their adjoints for a molecule in a cluster.
 #if PAINN_CAPABILITY >= 90 && PAINN_TENSOR_CORES
 
-struct MoleculeLayers : MoleculeArrays {
-    using MoleculeArrays::MoleculeArrays;
+struct MoleculeLayers : MoleculePairs {
+    using MoleculePairs::MoleculePairs;
+
+    template <int LAYER> __device__ __forceinline__ const float* weights() const {
+        return stage + stageOffset(SHAPE, LAYER);
+    }
+    /** Of this block's channels: [groups][8]. */
+    template <int LAYER> __device__ __forceinline__ const float* biases() const {
+        return stage + stageBias(SHAPE, LAYER);
+    }
 
     /** F6a and F6b, canonical: V, W, and the update's inputs. */
     __device__ __forceinline__ void mixVectors(int l) {
         gatherInputs(rank, at<float>(place.local), 3 * columns, at<float>(place.vectors), vectorGather);
         float* outputs = at<float>(place.outputs);
-        multiplyOwn<MIX, 2, 3 * COLUMNS>(layerWeights<MIX>(arrays, l), rank, at<float>(place.vectors), 3 * columns,
-                                         outputs, vectorGather);
-        vectorGather.phase++;
+        vectorGather.wait();
+        multiplyOwn<MIX, 2, 3 * COLUMNS>(weights<MIX>(), at<float>(place.vectors), 3 * columns, outputs);
         forAll([&](int column, int c) {
             float* V = mixed(l, column, c);
             for (int x = 0; x < 3; x++) {
@@ -29,11 +36,10 @@ struct MoleculeLayers : MoleculeArrays {
 
     /** A hidden layer: from the products of LAYER to its values in all blocks; slopes are kept. */
     template <int LAYER> __device__ __forceinline__ void activateHidden(int l, int slopes) {
-        clock.tick("products");
         scatter.wait();
         __syncthreads(); // other warps may still read this block's inputs for the products of other blocks
         clock.tick("  wait");
-        const Real* bias = layerBias<LAYER>(arrays, l) + rank * SLICE;
+        const Real* bias = biases<LAYER>();
         forAll([&](int column, int c) {
             Real value, slope;
             activate(sumProducts(at<float>(place.products), column, c) + bias[c], value, slope);
@@ -46,7 +52,6 @@ struct MoleculeLayers : MoleculeArrays {
     }
     /** Its adjoint: from the products of a transposed layer to the hidden layer's adjoints in all blocks. */
     __device__ __forceinline__ void activateHiddenBackward(int l, int slopes) {
-        clock.tick("products");
         scatter.wait();
         __syncthreads(); // as above
         clock.tick("  wait");
@@ -58,17 +63,20 @@ struct MoleculeLayers : MoleculeArrays {
         gatherInputs(rank, at<float>(place.local), columns, at<float>(place.gathered), gather);
         clock.tick("hidden layer, gather");
     }
-    template <int LAYER, int USED> __device__ __forceinline__ void scatterLocal(int l) {
-        scatterProducts<LAYER, USED, COLUMNS>(layerWeights<LAYER>(arrays, l), rank, at<float>(place.local), columns,
+    template <int LAYER, int USED> __device__ __forceinline__ void scatterLocal() {
+        scatterProducts<LAYER, USED, COLUMNS>(weights<LAYER>(), rank, at<float>(place.local), columns,
                                               at<float>(place.products), scatter);
+        clock.tick("products");
     }
-    template <int LAYER, int TILES> __device__ __forceinline__ void multiplyGathered(int l) {
-        multiplyOwn<LAYER, TILES, COLUMNS>(layerWeights<LAYER>(arrays, l), rank, at<float>(place.gathered), columns,
-                                           at<float>(place.outputs), gather);
-        gather.phase++; // the function has waited with a copy
+    template <int LAYER, int GROUPS> __device__ __forceinline__ void multiplyGathered() {
+        gather.wait();
+        clock.tick("  wait");
+        multiplyOwn<LAYER, GROUPS, COLUMNS>(weights<LAYER>(), at<float>(place.gathered), columns,
+                                            at<float>(place.outputs));
+        clock.tick("outputs");
     }
-    template <int TILES> __device__ __forceinline__ float output(int column, int tile, int c) const {
-        return ownOutput<TILES>(at<float>(place.outputs), column, tile, c);
+    template <int GROUPS> __device__ __forceinline__ float output(int column, int group, int c) const {
+        return ownOutput<GROUPS>(at<float>(place.outputs), column, group, c);
     }
 
     /** F6b and F6c, to the features in front of the next block. */
@@ -76,16 +84,19 @@ struct MoleculeLayers : MoleculeArrays {
         constexpr int GROUPS = LAST && IS_STUDENT ? 1 : 3;
         if (!IS_STUDENT)
             mixVectors(l);
-        scatterLocal<UPDATE0, 2>(l);
+        scatterLocal<UPDATE0, 2>();
+        if (!LAST) // while the products are on their way
+            evaluateFilters<false, false>(l + 1);
+        clock.tick("filters");
         activateHidden<UPDATE0>(l, place.slopes);
-        multiplyGathered<UPDATE1, GROUPS>(l);
-        const Real *bias = layerBias<UPDATE1>(arrays, l) + rank * SLICE, *M = getMixing(arrays, l);
+        multiplyGathered<UPDATE1, GROUPS>();
+        const Real *bias = biases<UPDATE1>(), *M = stage + stageMixing(SHAPE, false);
         forAll([&](int column, int c) {
             float4 f = column < N ? four(place.after, l, column, c) : make_float4(0, 0, 0, 0);
             f.x += output<GROUPS>(column, 0, c) + bias[c];
             if (GROUPS == 3) {
-                const Real q = output<GROUPS>(column, GROUPS / 2, c) + bias[H + c],
-                           r = output<GROUPS>(column, GROUPS - 1, c) + bias[2 * H + c];
+                const Real q = output<GROUPS>(column, GROUPS / 2, c) + bias[SLICE + c],
+                           r = output<GROUPS>(column, GROUPS - 1, c) + bias[2 * SLICE + c];
                 number<float2>(place.gates, l, column, c) = make_float2(q, r);
                 applyGates(f, q, r, M, IS_STUDENT ? nullptr : mixed(l, column, c));
             }
@@ -98,15 +109,15 @@ struct MoleculeLayers : MoleculeArrays {
 
     /** F5a of block l, canonical. */
     __device__ __forceinline__ void contextForward(int l) {
-        scatterLocal<CONTEXT0, 1>(l);
+        scatterLocal<CONTEXT0, 1>();
         activateHidden<CONTEXT0>(l, place.contextSlopes);
-        multiplyGathered<CONTEXT1, 3>(l);
-        const Real* bias = layerBias<CONTEXT1>(arrays, l) + rank * SLICE;
+        multiplyGathered<CONTEXT1, 3>();
+        const Real* bias = biases<CONTEXT1>();
         forAll([&](int column, int c) {
             if (column < N)
                 four(place.context, l, column, c) =
-                    make_float4(output<3>(column, 0, c) + bias[c], output<3>(column, 1, c) + bias[H + c],
-                                output<3>(column, 2, c) + bias[2 * H + c], 0);
+                    make_float4(output<3>(column, 0, c) + bias[c], output<3>(column, 1, c) + bias[SLICE + c],
+                                output<3>(column, 2, c) + bias[2 * SLICE + c], 0);
         });
         __syncthreads();
     }
@@ -114,7 +125,7 @@ struct MoleculeLayers : MoleculeArrays {
     /** B6 of block l. */
     template <bool LAST> __device__ __forceinline__ void updateBackward(int l) {
         constexpr int USED = LAST && IS_STUDENT ? 1 : 3;
-        const Real* M = getMixing(arrays, l);
+        const Real* M = stage + stageMixing(SHAPE, true);
         forAll([&](int column, int c) {
             if (column >= N)
                 return;
@@ -128,9 +139,11 @@ struct MoleculeLayers : MoleculeArrays {
             local(2, column, c) = r_adj;
         });
         __syncthreads();
-        scatterLocal<UPDATE1_BACK, USED>(l);
+        scatterLocal<UPDATE1_BACK, USED>();
+        l == 0 ? evaluateFilters<true, true>(l) : evaluateFilters<false, true>(l);
+        clock.tick("filters");
         activateHiddenBackward(l, place.slopes);
-        multiplyGathered<UPDATE0_BACK, 2>(l);
+        multiplyGathered<UPDATE0_BACK, 2>();
         forAll([&](int column, int c) {
             if (column >= N)
                 return;
@@ -148,8 +161,8 @@ struct MoleculeLayers : MoleculeArrays {
         if (IS_STUDENT)
             return;
         // Not by the barrier of the next products, which others may send before all of these have come.
-        scatterProducts<MIX_BACK, 2, 3 * COLUMNS>(layerWeights<MIX_BACK>(arrays, l), rank, at<float>(place.local),
-                                                  3 * columns, at<float>(place.vectors), vectorGather);
+        scatterProducts<MIX_BACK, 2, 3 * COLUMNS>(weights<MIX_BACK>(), rank, at<float>(place.local), 3 * columns,
+                                                  at<float>(place.vectors), vectorGather);
         vectorGather.wait();
         forAll([&](int column, int c) {
             if (column >= N)
@@ -171,9 +184,9 @@ struct MoleculeLayers : MoleculeArrays {
             local(2, column, c) = a.z;
         });
         __syncthreads();
-        scatterLocal<CONTEXT1_BACK, 3>(l);
+        scatterLocal<CONTEXT1_BACK, 3>();
         activateHiddenBackward(l, place.contextSlopes);
-        multiplyGathered<CONTEXT0_BACK, 1>(l);
+        multiplyGathered<CONTEXT0_BACK, 1>();
         forAll([&](int column, int c) {
             if (column < N)
                 four(place.adjoint, (l + 1) % 2, column, c).x += output<1>(column, 0, c);

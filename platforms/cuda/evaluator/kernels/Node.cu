@@ -13,10 +13,12 @@ template <int NT> __device__ __forceinline__ void nodeForward(const Arrays& arra
 template <int NT> __device__ __forceinline__ void nodeTurn(const Arrays& arrays, unsigned char* memory) {
     const Columns<NT> columns(memory, blockIdx.x * Columns<NT>::COUNT, arrays.numAtoms);
     updateForward<NT, true>(arrays, L - 1, columns);
-    readoutForward(arrays, columns);
+    const Real* weights = arrays.weights + readoutOffset(SHAPE, 0, false);
+    readoutForward(weights, arrays.readout, columns,
+                   [&](int column, double energy) { arrays.atomEnergies[columns.first + column] += energy; });
     if (!arrays.hasForces)
         return;
-    readoutBackward(arrays, columns);
+    readoutBackward(weights, arrays.readout, columns);
     Real4* adjoint = arrays.adjoint[(L - 1) % 2];
     columns.forAll([&](int column, int channel) {
         if (columns.has(column))

@@ -24,6 +24,11 @@ __device__ __forceinline__ float2 loadGlobal(const float2* p) {
     asm volatile("ld.global.v2.f32 {%0,%1},[%2];" : "=f"(v.x), "=f"(v.y) : "l"(p));
     return v;
 }
+__device__ __forceinline__ float4 loadGlobal(const float4* p) {
+    float4 v;
+    asm volatile("ld.global.v4.f32 {%0,%1,%2,%3},[%4];" : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w) : "l"(p));
+    return v;
+}
 
 /** Start a copy of 16 bytes from global to shared memory. */
 __device__ __forceinline__ void copyAsync16(void* shared, const void* global) {

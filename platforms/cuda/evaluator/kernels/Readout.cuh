@@ -16,11 +16,11 @@ template <int NT, int K> struct ReadoutLayer {
     static constexpr NodeMemory M = Columns<NT>::M;
     static constexpr int inputRow = EVEN ? M.inputRow : M.hiddenRow, outputRow = EVEN ? M.hiddenRow : M.inputRow;
 
-    __device__ __forceinline__ static void forward(const Arrays& arrays, const Columns<NT>& columns) {
-        constexpr int offset = readoutOffset(SHAPE, K, false);
-        const Real* bias = arrays.weights + offset + OUT * IN;
+    __device__ __forceinline__ static void forward(const Real* weights, const Columns<NT>& columns) {
+        constexpr int offset = readoutOffset(SHAPE, K, false) - readoutOffset(SHAPE, 0, false);
+        const Real* bias = weights + offset + OUT * IN;
         Real* output = EVEN ? columns.hidden : columns.input;
-        multiply<1, OUT, OUT, IN, 1, 1, NT>(arrays.weights + offset, EVEN ? columns.input : columns.hidden, inputRow,
+        multiply<1, OUT, OUT, IN, 1, 1, NT>(weights + offset, EVEN ? columns.input : columns.hidden, inputRow,
                                             columns.halves, [&](int channel, int column, const Real(&y)[1]) {
                                                 Real value, slope;
                                                 activate(y[0] + bias[channel], value, slope);
@@ -29,13 +29,13 @@ template <int NT, int K> struct ReadoutLayer {
                                             });
         __syncthreads();
         if constexpr (K + 1 < SHAPE.numHidden)
-            ReadoutLayer<NT, K + 1>::forward(arrays, columns);
+            ReadoutLayer<NT, K + 1>::forward(weights, columns);
     }
     /** From the adjoints of this layer's hidden numbers, where its output was, to those of its input. */
-    __device__ __forceinline__ static void backward(const Arrays& arrays, const Columns<NT>& columns) {
-        constexpr int offset = readoutOffset(SHAPE, K, true);
+    __device__ __forceinline__ static void backward(const Real* weights, const Columns<NT>& columns) {
+        constexpr int offset = readoutOffset(SHAPE, K, true) - readoutOffset(SHAPE, 0, false);
         Real* input = EVEN ? columns.input : columns.hidden;
-        multiply<1, IN, IN, OUT, 1, 1, NT>(arrays.weights + offset, EVEN ? columns.hidden : columns.input, outputRow,
+        multiply<1, IN, IN, OUT, 1, 1, NT>(weights + offset, EVEN ? columns.hidden : columns.input, outputRow,
                                            columns.halves, [&](int channel, int column, const Real(&y)[1]) {
                                                Real slope = 1;
                                                if constexpr (K > 0)
@@ -45,31 +45,40 @@ template <int NT, int K> struct ReadoutLayer {
                                            });
         __syncthreads();
         if constexpr (K > 0)
-            ReadoutLayer<NT, K - 1>::backward(arrays, columns);
+            ReadoutLayer<NT, K - 1>::backward(weights, columns);
     }
 };
 
-/** F7 from the scalars in columns.in: adds to the atoms' energies. */
-template <int NT> __device__ __forceinline__ void readoutForward(const Arrays& arrays, const Columns<NT>& columns) {
+/**
+ * F7 from the scalars in columns.in.
+ *
+ * @param weights   of the hidden layers, which stand together
+ * @param last      the last layer: its bias, then its weights
+ * @param add       called with a column and its energy, by one thread
+ */
+template <int NT, class Add>
+__device__ __forceinline__ void readoutForward(const Real* weights, const double* last, const Columns<NT>& columns,
+                                               Add add) {
     constexpr int LAST = SHAPE.numHidden, WIDTH = SHAPE.readout[LAST];
     constexpr int row = LAST % 2 == 0 ? Columns<NT>::M.inputRow : Columns<NT>::M.hiddenRow;
     if constexpr (LAST > 0)
-        ReadoutLayer<NT, 0>::forward(arrays, columns);
+        ReadoutLayer<NT, 0>::forward(weights, columns);
     const Real* x = LAST % 2 == 0 ? columns.input : columns.hidden;
     const int lane = threadIdx.x % 32;
     for (int column = threadIdx.x / 32; column < Columns<NT>::COUNT; column += blockDim.x / 32) {
         double energy = 0;
         for (int k = lane; k < WIDTH; k += 32)
-            energy += arrays.readout[1 + k] * double(x[column * row + k]);
+            energy += last[1 + k] * double(x[column * row + k]);
         energy = sumLanes<1, 32>(energy);
         if (lane == 0 && columns.has(column))
-            arrays.atomEnergies[columns.first + column] += arrays.readout[0] + energy;
+            add(column, last[0] + energy);
     }
     __syncthreads();
 }
 
 /** B7: the adjoints of the scalars behind the last update into columns.in; vectors have none. */
-template <int NT> __device__ __forceinline__ void readoutBackward(const Arrays& arrays, const Columns<NT>& columns) {
+template <int NT>
+__device__ __forceinline__ void readoutBackward(const Real* weights, const double* last, const Columns<NT>& columns) {
     constexpr int LAST = SHAPE.numHidden, WIDTH = SHAPE.readout[LAST];
     constexpr NodeMemory M = Columns<NT>::M;
     Real* top = LAST % 2 == 0 ? columns.input : columns.hidden;
@@ -79,9 +88,9 @@ template <int NT> __device__ __forceinline__ void readoutBackward(const Arrays& 
         Real slope = 1;
         if constexpr (LAST > 0)
             slope = columns.slopes[column * M.slopesRow + slopesOf(LAST - 1) + channel];
-        top[column * row + channel] = Real(arrays.readout[1 + channel]) * slope;
+        top[column * row + channel] = Real(last[1 + channel]) * slope;
     }
     __syncthreads();
     if constexpr (LAST > 0)
-        ReadoutLayer<NT, LAST - 1>::backward(arrays, columns);
+        ReadoutLayer<NT, LAST - 1>::backward(weights, columns);
 }

@@ -13,3 +13,43 @@ __device__ inline void report(const Arrays& arrays, int problem, int atom1, int 
     arrays.report->atom1 = atom1;
     arrays.report->atom2 = atom2;
 }
+
+/**
+ * By all threads of a block, at its end: of so many blocks the one that comes last shows the host what was reported. The
+ * list of candidates is good for now.
+ */
+__device__ __forceinline__ void showReport(const Arrays& arrays, int blocks) {
+    __threadfence();
+    __syncthreads();
+    if (threadIdx.x != 0 || atomicAdd(&arrays.report->blocksDone, 1) != blocks - 1)
+        return;
+    arrays.report->blocksDone = 0;
+    if (arrays.hasCandidates)
+        *arrays.rebuild = 0;
+    __threadfence();
+    *arrays.hostReport = *arrays.report;
+    __threadfence_system();
+}
+
+/** An atom's energy, which is reported if it is not a number that makes sense. */
+__device__ __forceinline__ double checkEnergy(const Arrays& arrays, int atom, double energy) {
+    if (!(energy < 1e18 && energy > -1e18))
+        report(arrays, BAD_ENERGY, atom, -1);
+    return energy;
+}
+
+/** Scale component k of an atom's force and add it to the Context's array. */
+__device__ __forceinline__ void addForce(const Arrays& arrays, int atom, int k, double force) {
+    const double scale = arrays.scales[arrays.subsystemOf[atom]].force;
+    if (scale == 0)
+        return;
+    force *= scale;
+    // Half of what the Context's numbers can hold; written so that NaN fails.
+    if (!(force < 1073741824.0 && force > -1073741824.0)) {
+        report(arrays, BAD_FORCE, atom, -1);
+        return;
+    }
+    const long long steps = static_cast<long long>(force * 4294967296.0);
+    atomicAdd(&arrays.forces[size_t(k) * arrays.paddedSlots + arrays.slots[atom]],
+              static_cast<unsigned long long>(steps));
+}
