@@ -153,7 +153,7 @@ public:
             arrays.firstContext = upload(makeFirstContext());
         if (p.repulsion)
             arrays.repulsion = upload(makeRepulsion());
-        std::vector<double> readout(1 + network.shape.readout[network.shape.numHidden]);
+        std::vector<double> readout(lastLayerSize(network.shape));
         const LinearLayer& last = p.readout.back();
         readout[0] = last.bias.empty() ? 0 : last.bias[0];
         for (size_t k = 0; k < last.weight.size(); k++)

@@ -68,9 +68,14 @@ PAINN_BOTH constexpr int stageSize(const Shape& shape) {
     return (forward > back ? forward : back) + 16;
 }
 
-/** The readout's layers, which stand together among the weights. */
+/** The readout's hidden layers, which stand together among the weights. */
 PAINN_BOTH constexpr int readoutSize(const Shape& shape) {
     return numWeights(shape) - readoutOffset(shape, 0, false);
+}
+
+/** Its last layer: bias, then weights, a multiple of 2 numbers. */
+PAINN_BOTH constexpr int lastLayerSize(const Shape& shape) {
+    return (shape.readout[shape.numHidden] + 2) / 2 * 2;
 }
 
 /** How a molecule kernel is built. */
@@ -82,10 +87,12 @@ struct MoleculeForm {
 
 /** Shared memory in bytes: where arrays begin, for N atoms; columns: N padded to 8. */
 struct MoleculeMemory {
+    int scale;                   ///< what forces are multiplied by, double
     int stage;                   ///< a block's weights of one stage
     int filters, filterSlopes;   ///< [pairs][8] fours (F4 and the slope of its first part), [pairs][8] pairs; the readout's
-                                 ///< weights are here, too, while no message needs them
-    int positions;               ///< [N] Position
+                                 ///< weights are here, too, while no message needs them, its last layer at lastLayer
+    int lastLayer;
+    int positions, slots;        ///< [N] Position; [N] where atoms stand in the Context's arrays
     int neighborSets, firstPair; ///< [N] a bit for each neighbour; [N + 1] first pair with an atom of lower index
     int neighbors;               ///< [N][N] neighbour and pair, ascending
     int pairs, pairEnergies;     ///< [pairs] Edge of the atom of higher index; double, half the repulsion
@@ -115,13 +122,16 @@ PAINN_BOTH constexpr MoleculeMemory moleculeMemory(const Shape& shape, const Mol
     const int N = form.atoms, columns = (N + 7) / 8 * 8, pairs = N * (N - 1) / 2, four = 16;
     const int canonical = shape.isStudent ? 0 : 1, parts = canonical ? 6 : 3; // of local and outputs
     MoleculeMemory m = {};
-    m.stage = 64; // behind the barriers
+    m.scale = 48; // behind the barriers
+    m.stage = 64;
     m.filters = m.stage + (form.hasStage ? stageSize(shape) * 4 : 0);
     m.filterSlopes = m.filters + pairs * SLICE * four;
     m.positions = m.filterSlopes + pairs * SLICE * 8;
-    if (form.hasReadout && m.positions < m.filters + readoutSize(shape) * 4)
-        m.positions = padTo16(m.filters + readoutSize(shape) * 4);
-    m.neighborSets = m.positions + padTo16(N * 24);
+    m.lastLayer = padTo16(m.filters + readoutSize(shape) * 4);
+    if (form.hasReadout && m.positions < m.lastLayer + lastLayerSize(shape) * 8)
+        m.positions = m.lastLayer + lastLayerSize(shape) * 8;
+    m.slots = m.positions + padTo16(N * 24);
+    m.neighborSets = m.slots + padTo16(N * 4);
     m.firstPair = m.neighborSets + padTo16(N * 4);
     m.neighbors = m.firstPair + padTo16((N + 1) * 4);
     m.pairs = m.neighbors + padTo16(N * N * 2);

@@ -21,8 +21,12 @@ struct Exchange {
     __device__ __forceinline__ void send(const void* place, int rank, float4 value) const {
         storeAsync(mapAddress(sharedAddress(place), rank), value, mapAddress(barrier, rank));
     }
-    __device__ __forceinline__ void wait() {
+    /** For threads that need what comes; all have to count the phase. */
+    __device__ __forceinline__ void waitOnly() const {
         barrierWait(barrier, phase % 2);
+    }
+    __device__ __forceinline__ void wait() {
+        waitOnly();
         phase++;
     }
 };
@@ -80,11 +84,12 @@ template <int STRIDE = COLUMNS> __device__ __forceinline__ float sumProducts(con
 __device__ __forceinline__ void gatherInputs(int rank, const float* own, int columns, float* gathered,
                                              const Exchange& exchange) {
     exchange.expect(columns * H * 4);
-    for (int k = threadIdx.x; k < BLOCKS * columns * 2; k += 32 * MOLECULE_WARPS) {
-        const int half = k % 2, column = k / 2 % columns, to = k / (2 * columns);
-        const float4 four = *reinterpret_cast<const float4*>(own + column * SLICE + 4 * half);
-        exchange.send(gathered + column * GATHERED_ROW + rank * SLICE + 4 * half, to, four);
-    }
+    for (int to = threadIdx.x / 32; to < BLOCKS; to += MOLECULE_WARPS)
+        for (int k = threadIdx.x % 32; k < columns * 2; k += 32) {
+            const int half = k % 2, column = k / 2;
+            const float4 four = *reinterpret_cast<const float4*>(own + column * SLICE + 4 * half);
+            exchange.send(gathered + column * GATHERED_ROW + rank * SLICE + 4 * half, to, four);
+        }
 }
 
 /**

@@ -5,12 +5,13 @@ constexpr int FINISH_THREADS = 128;
 
 /** One atom: the sum of the forces from all channels. */
 __device__ __forceinline__ void sumForces(const Arrays& arrays, int i) {
+    const double scale = arrays.scales[arrays.subsystemOf[i]].force;
     for (int k = 0; k < 3; k++) {
         double force = 0;
 #pragma unroll
         for (int slice = 0; slice < H / SLICE; slice++)
             force += double(arrays.sliceForces[(size_t(slice) * arrays.numAtoms + i) * 3 + k]);
-        addForce(arrays, i, k, force);
+        addForce(arrays, i, arrays.slots[i], scale, k, force);
     }
 }
 

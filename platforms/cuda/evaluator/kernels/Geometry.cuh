@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Positions, distances and what an edge is made of (F1, F8, B8).
 
-__device__ __forceinline__ Position readPosition(const Arrays& arrays, int atom) {
-    const int slot = arrays.slots[atom];
+__device__ __forceinline__ Position readSlot(const Arrays& arrays, int slot) {
     const Real4 p = arrays.posq[slot];
     Position result = {p.x, p.y, p.z};
 #if PAINN_PRECISION == 1
@@ -12,6 +11,10 @@ __device__ __forceinline__ Position readPosition(const Arrays& arrays, int atom)
     result.z += correction.z;
 #endif
     return result;
+}
+
+__device__ __forceinline__ Position readPosition(const Arrays& arrays, int atom) {
+    return readSlot(arrays, arrays.slots[atom]);
 }
 
 /** x_j - x_i, by minimum image in a periodic box. */
@@ -87,7 +90,7 @@ __device__ __forceinline__ Edge makeEdge(const Arrays& arrays, int i, int j, con
     edge.ux = Real(r.x * inverse);
     edge.uy = Real(r.y * inverse);
     edge.uz = Real(r.z * inverse);
-    const Wide x = (d - TABLE_FIRST) / CELL_WIDTH;
+    const Wide x = (d - TABLE_FIRST) * (1 / CELL_WIDTH);
     edge.cell = x < 1 ? 0 : x < CELLS ? int(x) : CELLS - 1;
     edge.t = Real(x - edge.cell - Wide(0.5));
     edge.a = 1 / (Real(d) + DIRECTION_EPSILON);

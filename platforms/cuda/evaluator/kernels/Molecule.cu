@@ -23,7 +23,7 @@ extern "C" __global__ void __launch_bounds__(32 * MOLECULE_WARPS, 1) molecule(co
     m.readout();
     m.clock.tick("turn back");
     for (int l = L - 1; arrays.hasForces && l >= 0; l--) {
-        l == L - 1 ? m.updateBackward<true>(l) : m.updateBackward<false>(l);
+        l == L - 1 ? m.updateBackward<L == 1, true>(l) : l == 0 ? m.updateBackward<true, false>(l) : m.updateBackward<false, false>(l);
         m.clock.tick("update backward");
         if (l > 0 && IS_STUDENT)
             m.loadStage(2 * L - l);

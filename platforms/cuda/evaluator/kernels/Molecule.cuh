@@ -24,7 +24,7 @@ struct Molecule : MoleculeLayers {
         });
         findPairs();
         clock.tick("pairs");
-        evaluateFilters<true, false>(0);
+        evaluateFilters<true, false>(0, 0);
         clock.tick("filters");
         waitCopies<0>();
         clusterSync(); // barriers are ready
@@ -60,6 +60,7 @@ struct Molecule : MoleculeLayers {
     __device__ __forceinline__ void loadReadout() const {
         if (FORM.hasReadout && rank < columns / 8) {
             startCopy(at<float>(place.filters), arrays.weights + readoutOffset(SHAPE, 0, false), readoutSize(SHAPE));
+            startCopy(at<double>(place.lastLayer), arrays.readout, lastLayerSize(SHAPE));
             commitCopies();
         }
     }
@@ -81,16 +82,17 @@ struct Molecule : MoleculeLayers {
             clock.tick("turn");
             const Real* weights = FORM.hasReadout ? at<float>(place.filters)
                                                   : arrays.weights + readoutOffset(SHAPE, 0, false);
+            const double* lastLayer = FORM.hasReadout ? at<double>(place.lastLayer) : arrays.readout;
             double* energies = at<double>(place.energies) + 8 * rank;
             waitCopies<0>();
             turn.wait();
             __syncthreads();
             clock.tick("  wait");
-            readoutForward(weights, arrays.readout, owned,
+            readoutForward(weights, lastLayer, owned,
                            [&](int column, double energy) { energies[column] += energy; });
             clock.tick("readout");
             if (arrays.hasForces) {
-                readoutBackward(weights, arrays.readout, owned);
+                readoutBackward(weights, lastLayer, owned);
                 clock.tick("readout backward");
                 for (int k = threadIdx.x; k < 8 * H / 4; k += 32 * MOLECULE_WARPS) {
                     const int column = k % 8, channel = k / 8 * 4;
@@ -160,7 +162,7 @@ struct Molecule : MoleculeLayers {
 #pragma unroll
             for (int r = 0; r < BLOCKS; r++)
                 force += double(at<float>(place.products)[r * ROW * 4 + t]);
-            addForce(arrays, first + t / 3, t % 3, force);
+            addForce(arrays, first + t / 3, at<int>(place.slots)[t / 3], *at<double>(place.scale), t % 3, force);
         }
         // By the last warp, in the order of sumEnergies().
         if (t / 32 == MOLECULE_WARPS - 1) {
@@ -173,7 +175,6 @@ struct Molecule : MoleculeLayers {
             if (n == 0)
                 arrays.subsystemEnergies[blockIdx.x / BLOCKS] = sum;
         }
-        showReport(arrays, arrays.numSubsystems);
     }
 };
 

@@ -5,18 +5,26 @@
 /** Where the time of one block goes, for benchmarks: prints the clock cycles of each stage. */
 struct StageClock {
 #if PAINN_CLOCKS
-    long long times[64] = {clock64()};
-    const char* names[64];
+    struct Tick {
+        const char* name;
+        long long time;
+    };
+    Tick* ticks; ///< in global memory that is not needed here
     int count = 0;
-    __device__ void tick(const char* name) {
-        names[count] = name;
-        times[++count] = clock64();
+    __device__ __forceinline__ explicit StageClock(void* memory) : ticks(static_cast<Tick*>(memory)) {
+        tick("");
+    }
+    __device__ __forceinline__ void tick(const char* name) {
+        if (threadIdx.x == 0 && blockIdx.x == 0)
+            ticks[count] = {name, clock64()};
+        count++;
     }
     __device__ void print() const {
-        for (int k = 0; k < count && threadIdx.x == 0 && blockIdx.x == 0; k++)
-            printf("    %-24s %6lld cycles\n", names[k], times[k + 1] - times[k]);
+        for (int k = 1; k < count && threadIdx.x == 0 && blockIdx.x == 0; k++)
+            printf("    %-24s %6lld cycles\n", ticks[k].name, ticks[k].time - ticks[k - 1].time);
     }
 #else
+    __device__ __forceinline__ explicit StageClock(void*) {}
     __device__ __forceinline__ void tick(const char*) {}
     __device__ __forceinline__ void print() const {}
 #endif
@@ -43,7 +51,7 @@ struct MoleculeArrays {
         : arrays(arrays), rank(clusterRank()), first(arrays.starts[blockIdx.x / BLOCKS]),
           N(arrays.starts[blockIdx.x / BLOCKS + 1] - first), columns((N + 7) / 8 * 8), memory(memory),
           scatter(sharedAddress(memory)), gather(sharedAddress(memory + 8)), vectorGather(sharedAddress(memory + 16)),
-          turn(sharedAddress(memory + 24)), turnBack(sharedAddress(memory + 32)), last(sharedAddress(memory + 40)) {}
+          turn(sharedAddress(memory + 24)), turnBack(sharedAddress(memory + 32)), last(sharedAddress(memory + 40)), clock(arrays.sliceForces) {}
 
     /** Have the weights of the next stage come; nobody may need those of the one before any more. */
     __device__ __forceinline__ void loadStage(int k) {

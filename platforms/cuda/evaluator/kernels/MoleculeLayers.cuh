@@ -34,33 +34,49 @@ struct MoleculeLayers : MoleculePairs {
         __syncthreads();
     }
 
+    /** What the threads of forAll() have, a number each, to all blocks. */
+    __device__ __forceinline__ void gatherNumber(int column, int c, float value) const {
+        // Four lanes have four channels of a column; each of them sends these to a quarter of the blocks.
+        const int lane = threadIdx.x % 32 / 4 * 4;
+        const float4 four = make_float4(
+            __shfl_sync(0xffffffffu, value, lane), __shfl_sync(0xffffffffu, value, lane + 1),
+            __shfl_sync(0xffffffffu, value, lane + 2), __shfl_sync(0xffffffffu, value, lane + 3));
+#pragma unroll
+        for (int k = 0; k < (BLOCKS + 3) / 4; k++)
+            if (BLOCKS % 4 == 0 || 4 * k + c % 4 < BLOCKS)
+                gather.send(at<float>(place.gathered) + column * GATHERED_ROW + rank * SLICE + c / 4 * 4, 4 * k + c % 4,
+                            four);
+    }
+    /** The warps that forAll() needs; the others have time for filters. */
+    __device__ __forceinline__ int activatingWarps() const {
+        return columns * SLICE / 32;
+    }
+    __device__ __forceinline__ bool isActivating() const {
+        return int(threadIdx.x) < columns * SLICE;
+    }
     /** A hidden layer: from the products of LAYER to its values in all blocks; slopes are kept. */
     template <int LAYER> __device__ __forceinline__ void activateHidden(int l, int slopes) {
-        scatter.wait();
-        __syncthreads(); // other warps may still read this block's inputs for the products of other blocks
+        gather.expect(columns * H * 4);
+        scatter.waitOnly();
         clock.tick("  wait");
         const Real* bias = biases<LAYER>();
         forAll([&](int column, int c) {
             Real value, slope;
             activate(sumProducts(at<float>(place.products), column, c) + bias[c], value, slope);
             number<float>(slopes, l, column, c) = slope;
-            local(0, column, c) = value;
+            gatherNumber(column, c, value);
         });
-        __syncthreads();
-        gatherInputs(rank, at<float>(place.local), columns, at<float>(place.gathered), gather);
         clock.tick("hidden layer, gather");
     }
     /** Its adjoint: from the products of a transposed layer to the hidden layer's adjoints in all blocks. */
     __device__ __forceinline__ void activateHiddenBackward(int l, int slopes) {
-        scatter.wait();
-        __syncthreads(); // as above
+        gather.expect(columns * H * 4);
+        scatter.waitOnly();
         clock.tick("  wait");
         forAll([&](int column, int c) {
-            local(0, column, c) =
-                sumProducts(at<float>(place.products), column, c) * number<float>(slopes, l, column, c);
+            gatherNumber(column, c,
+                         sumProducts(at<float>(place.products), column, c) * number<float>(slopes, l, column, c));
         });
-        __syncthreads();
-        gatherInputs(rank, at<float>(place.local), columns, at<float>(place.gathered), gather);
         clock.tick("hidden layer, gather");
     }
     template <int LAYER, int USED> __device__ __forceinline__ void scatterLocal() {
@@ -85,10 +101,11 @@ struct MoleculeLayers : MoleculePairs {
         if (!IS_STUDENT)
             mixVectors(l);
         scatterLocal<UPDATE0, 2>();
-        if (!LAST) // while the products are on their way
-            evaluateFilters<false, false>(l + 1);
-        clock.tick("filters");
-        activateHidden<UPDATE0>(l, place.slopes);
+        if (isActivating())
+            activateHidden<UPDATE0>(l, place.slopes);
+        else if (!LAST)
+            evaluateFilters<false, false>(l + 1, activatingWarps());
+        scatter.phase++;
         multiplyGathered<UPDATE1, GROUPS>();
         const Real *bias = biases<UPDATE1>(), *M = stage + stageMixing(SHAPE, false);
         forAll([&](int column, int c) {
@@ -110,7 +127,9 @@ struct MoleculeLayers : MoleculePairs {
     /** F5a of block l, canonical. */
     __device__ __forceinline__ void contextForward(int l) {
         scatterLocal<CONTEXT0, 1>();
-        activateHidden<CONTEXT0>(l, place.contextSlopes);
+        if (isActivating())
+            activateHidden<CONTEXT0>(l, place.contextSlopes);
+        scatter.phase++;
         multiplyGathered<CONTEXT1, 3>();
         const Real* bias = biases<CONTEXT1>();
         forAll([&](int column, int c) {
@@ -123,7 +142,7 @@ struct MoleculeLayers : MoleculePairs {
     }
 
     /** B6 of block l. */
-    template <bool LAST> __device__ __forceinline__ void updateBackward(int l) {
+    template <bool FIRST, bool LAST> __device__ __forceinline__ void updateBackward(int l) {
         constexpr int USED = LAST && IS_STUDENT ? 1 : 3;
         const Real* M = stage + stageMixing(SHAPE, true);
         forAll([&](int column, int c) {
@@ -140,9 +159,11 @@ struct MoleculeLayers : MoleculePairs {
         });
         __syncthreads();
         scatterLocal<UPDATE1_BACK, USED>();
-        l == 0 ? evaluateFilters<true, true>(l) : evaluateFilters<false, true>(l);
-        clock.tick("filters");
-        activateHiddenBackward(l, place.slopes);
+        if (isActivating())
+            activateHiddenBackward(l, place.slopes);
+        else
+            evaluateFilters<FIRST, true>(l, activatingWarps());
+        scatter.phase++;
         multiplyGathered<UPDATE0_BACK, 2>();
         forAll([&](int column, int c) {
             if (column >= N)
@@ -185,7 +206,9 @@ struct MoleculeLayers : MoleculePairs {
         });
         __syncthreads();
         scatterLocal<CONTEXT1_BACK, 3>();
-        activateHiddenBackward(l, place.contextSlopes);
+        if (isActivating())
+            activateHiddenBackward(l, place.contextSlopes);
+        scatter.phase++;
         multiplyGathered<CONTEXT0_BACK, 1>();
         forAll([&](int column, int c) {
             if (column < N)

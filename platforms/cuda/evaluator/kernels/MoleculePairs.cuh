@@ -30,12 +30,16 @@ struct MoleculePairs : MoleculeArrays {
         Position* positions = at<Position>(place.positions);
         unsigned* sets = at<unsigned>(place.neighborSets);
         if (t < N) {
-            const Position x = readPosition(arrays, first + t);
+            const int slot = arrays.slots[first + t];
+            at<int>(place.slots)[t] = slot;
+            const Position x = readSlot(arrays, slot);
             if (rank == 0)
                 checkPosition(arrays, first + t, x);
             positions[t] = x;
             sets[t] = 0;
         }
+        if (t == 32 && rank == 0)
+            *at<double>(place.scale) = arrays.scales[blockIdx.x / BLOCKS].force;
         __syncthreads();
         int i = int((1 + sqrtf(float(8 * t + 1))) / 2);
         i += i * (i - 1) / 2 > t ? -1 : i * (i + 1) / 2 <= t ? 1 : 0;
@@ -90,17 +94,20 @@ struct MoleculePairs : MoleculeArrays {
         }
     }
 
-    /** F4 and its slopes for all pairs in block l of the network, from the table on the device. */
-    template <bool FIRST, bool SLOPES> __device__ __forceinline__ void evaluateFilters(int l) const {
-        constexpr int THREADS = 32 * MOLECULE_WARPS, AT_ONCE = SLOPES ? 2 : 3, QUADS = FIRST ? 3 : 5;
+    /**
+     * F4 and its slopes for all pairs in block l of the network, from the table on the device, by the warps from
+     * `firstWarp` on: others may do something else meanwhile.
+     */
+    template <bool FIRST, bool SLOPES> __device__ __forceinline__ void evaluateFilters(int l, int firstWarp) const {
+        constexpr int AT_ONCE = 3, QUADS = FIRST ? 3 : 5; // so many entries are on their way at the same time
         const float4* table = arrays.table + (size_t(l) * BLOCKS + rank) * (CELLS * TABLE_QUADS * SLICE);
         const Edge* pairs = at<Edge>(place.pairs);
-        const int count = at<int>(place.firstPair)[ATOMS] * SLICE;
-        for (int base = threadIdx.x; base < count; base += AT_ONCE * THREADS) {
+        const int count = at<int>(place.firstPair)[ATOMS] * SLICE, threads = 32 * (MOLECULE_WARPS - firstWarp);
+        for (int base = int(threadIdx.x) - 32 * firstWarp; base < count; base += AT_ONCE * threads) {
             float4 quads[AT_ONCE][5] = {};
 #pragma unroll
             for (int n = 0; n < AT_ONCE; n++) {
-                const int k = min(base + n * THREADS, count - 1);
+                const int k = min(base + n * threads, count - 1);
                 const float4* cell = table + pairs[k / SLICE].cell * (TABLE_QUADS * SLICE) + k % SLICE;
 #pragma unroll
                 for (int quad = 0; quad < QUADS; quad++)
@@ -108,7 +115,7 @@ struct MoleculePairs : MoleculeArrays {
             }
 #pragma unroll
             for (int n = 0; n < AT_ONCE; n++) {
-                const int k = base + n * THREADS;
+                const int k = base + n * threads;
                 if (k >= count)
                     break;
                 const Filter f = evaluateFilter<FIRST, SLOPES, 1>(quads[n], pairs[k / SLICE].t);
