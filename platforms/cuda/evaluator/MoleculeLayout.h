@@ -10,7 +10,7 @@ namespace PaiNNPlugin {
 #endif
 
 /** Warps of a block. Each pair of atoms has a thread: 512 threads for up to 32 atoms. */
-[[maybe_unused]] constexpr int MOLECULE_WARPS = 16, MOST_MOLECULE_ATOMS = 32;
+[[maybe_unused]] constexpr int MOLECULE_WARPS = 24, MOST_MOLECULE_ATOMS = 32;
 
 /**
  * Two ways to share a layer among the blocks of a cluster: each multiplies its own inputs by all outputs and sends the

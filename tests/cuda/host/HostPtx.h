@@ -27,10 +27,6 @@ inline void mmaTF32(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2
         c[k] = static_cast<float>(sum[k]);
 }
 
-inline unsigned roundToTF32(float x) {
-    return (__float_as_uint(x) + 0x1000u) & 0xffffe000u;
-}
-
 template <class T> inline T loadGlobal(const T* address) {
     static_assert(sizeof(T) == alignof(T) && (sizeof(T) == 8 || sizeof(T) == 16), "8 or 16 bytes");
     return *address;

@@ -6,8 +6,8 @@
 
 /** A number as a sum of two of TF32; what is left is below 2^-21 of it. */
 __device__ __forceinline__ void split(float x, unsigned& high, unsigned& low) {
-    high = roundToTF32(x);
-    low = __float_as_uint(x - __uint_as_float(high)); // its lower bits are not read
+    high = (__float_as_uint(x) + 0x1000u) & 0xffffe000u; // rounded to nearest
+    low = __float_as_uint(x - __uint_as_float(high));    // its lower bits are not read
 }
 
 /**

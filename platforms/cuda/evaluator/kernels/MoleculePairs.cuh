@@ -99,7 +99,7 @@ struct MoleculePairs : MoleculeArrays {
      * `firstWarp` on: others may do something else meanwhile.
      */
     template <bool FIRST, bool SLOPES> __device__ __forceinline__ void evaluateFilters(int l, int firstWarp) const {
-        constexpr int AT_ONCE = 3, QUADS = FIRST ? 3 : 5; // so many entries are on their way at the same time
+        constexpr int AT_ONCE = 2, QUADS = FIRST ? 3 : 5; // so many entries are on their way at the same time
         const float4* table = arrays.table + (size_t(l) * BLOCKS + rank) * (CELLS * TABLE_QUADS * SLICE);
         const Edge* pairs = at<Edge>(place.pairs);
         const int count = at<int>(place.firstPair)[ATOMS] * SLICE, threads = 32 * (MOLECULE_WARPS - firstWarp);
@@ -130,6 +130,7 @@ struct MoleculePairs : MoleculeArrays {
     template <bool SLOPES, class Use> __device__ __forceinline__ void forEdges(int n, Use use) const {
         const int lane = threadIdx.x % 32, c = lane % SLICE, count = __popc(at<unsigned>(place.neighborSets)[n]);
         const PackedEdge* list = at<PackedEdge>(place.neighbors) + n * ATOMS;
+#pragma unroll 1
         for (int e = lane / SLICE; e < count; e += 32 / SLICE) {
             const int j = list[e].neighbor(), pair = list[e].pair();
             Edge edge = at<Edge>(place.pairs)[pair];

@@ -18,15 +18,6 @@ __device__ __forceinline__ void mmaTF32(float (&c)[4], const unsigned (&a)[4], c
 #endif
 }
 
-/** The upper 19 bits of a float, rounded to nearest. */
-__device__ __forceinline__ unsigned roundToTF32(float x) {
-    unsigned bits = 0;
-#if PAINN_TENSOR_CORES
-    asm("cvt.rna.tf32.f32 %0,%1;" : "=r"(bits) : "f"(x));
-#endif
-    return bits;
-}
-
 /** A load that stays where it is written: the compiler would move others to their first use and wait there. */
 __device__ __forceinline__ float2 loadGlobal(const float2* p) {
     float2 v;
