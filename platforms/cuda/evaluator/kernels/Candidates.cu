@@ -9,6 +9,8 @@ constexpr int CELL_THREADS = 1024, MAX_CELLS_ALONG = 64;
 
 /** A thread an atom: has it moved too far? Written so that NaN has. */
 extern "C" __global__ void checkMoves(const Arrays arrays, int) {
+    startNext();
+    waitForPrevious();
     const int i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i >= arrays.numAtoms)
         return;
@@ -110,6 +112,8 @@ __device__ inline void sumInFront(int* numbers, int count, int* sums) {
 /** One block: put the atoms into cells. */
 extern "C" __global__ void __launch_bounds__(CELL_THREADS) fillCells(const Arrays arrays, int) {
     SHARED_MEMORY(memory);
+    startNext();
+    waitForPrevious();
     if (*arrays.rebuild == 0)
         return;
     Wide* bounds = reinterpret_cast<Wide*>(memory); // [2][CELL_THREADS]
@@ -155,6 +159,8 @@ extern "C" __global__ void __launch_bounds__(CELL_THREADS) fillCells(const Array
 /** A warp an atom: its candidates, sorted in shared memory, [warps][candidateCapacity]. */
 extern "C" __global__ void findCandidates(const Arrays arrays, int) {
     SHARED_MEMORY(memory);
+    startNext();
+    waitForPrevious();
     const int i = (blockIdx.x * blockDim.x + threadIdx.x) / 32, lane = threadIdx.x % 32;
     if (*arrays.rebuild == 0 || i >= arrays.numAtoms)
         return;

@@ -52,13 +52,16 @@ __device__ __forceinline__ int searchEdges(const Arrays& arrays, int i, const in
 
 /** One warp an atom: its edges, and its repulsion as the first part of its energy. */
 extern "C" __global__ void findEdges(const Arrays arrays, int) {
+    startNext();
     const int i = (blockIdx.x * blockDim.x + threadIdx.x) / 32, lane = threadIdx.x % 32;
-    if (i >= arrays.numAtoms)
+    const bool hasAtom = i < arrays.numAtoms;
+    const Position xi = readPosition(arrays, hasAtom ? i : 0);
+    const int subsystem = arrays.subsystemOf[hasAtom ? i : 0];
+    waitForPrevious();
+    if (!hasAtom)
         return;
-    const Position xi = readPosition(arrays, i);
     if (lane == 0)
         checkPosition(arrays, i, xi);
-    const int subsystem = arrays.subsystemOf[i];
     // The candidates of a large subsystem, where there is room for all of them; otherwise the whole subsystem.
     const bool listed = arrays.hasCandidates && arrays.candidateCount[i] <= arrays.candidateCapacity;
     const int* list = listed ? arrays.candidates + size_t(i) * arrays.candidateCapacity : nullptr;

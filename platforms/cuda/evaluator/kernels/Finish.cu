@@ -54,6 +54,7 @@ __device__ __forceinline__ void sumEnergies(const Arrays& arrays, int subsystem,
  */
 extern "C" __global__ void __launch_bounds__(FINISH_THREADS) finish(const Arrays arrays, int) {
     SHARED_MEMORY(memory);
+    waitForPrevious();
     const int i = blockIdx.x * FINISH_THREADS + threadIdx.x;
     if (blockIdx.y == 0) {
         if (i < arrays.numAtoms && arrays.hasForces)

@@ -47,27 +47,34 @@ template <class Use> __device__ __forceinline__ void forEdges(const Arrays& arra
     }
 }
 
-/** The part of the table that this block needs, in shared memory where it fits. */
+/** The part of the table that this block needs; where it fits into shared memory, the start of its copy. */
 template <bool SHARED>
-__device__ __forceinline__ const Real4* loadTable(const Arrays& arrays, int l, unsigned char* memory) {
+__device__ __forceinline__ const Real4* startTable(const Arrays& arrays, int l, unsigned char* memory) {
     constexpr int size = CELLS * TABLE_QUADS * SLICE;
     const Real4* table = arrays.table + (size_t(l) * (H / SLICE) + blockIdx.x) * size;
     if constexpr (!SHARED)
         return table;
-    else {
-        for (size_t k = threadIdx.x; k < sizeof(Real4) * size / 16; k += blockDim.x)
-            copyAsync16(memory + 16 * k, reinterpret_cast<const char*>(table) + 16 * k);
-        commitCopies();
+    for (size_t k = threadIdx.x; k < sizeof(Real4) * size / 16; k += blockDim.x)
+        copyAsync16(memory + 16 * k, reinterpret_cast<const char*>(table) + 16 * k);
+    commitCopies();
+    return reinterpret_cast<const Real4*>(memory);
+}
+
+/** The end of startTable()'s copy. */
+template <bool SHARED> __device__ __forceinline__ void awaitTable() {
+    if constexpr (SHARED) {
         waitCopies<0>();
         __syncthreads();
-        return reinterpret_cast<const Real4*>(memory);
     }
 }
 
 /** F5b: from `before` of block l to `after`. */
 template <bool FIRST, bool SHARED>
 __device__ __forceinline__ void messageForward(const Arrays& arrays, int l, unsigned char* memory) {
-    const Real4* table = loadTable<SHARED>(arrays, l, memory);
+    startNext();
+    const Real4* table = startTable<SHARED>(arrays, l, memory);
+    waitForPrevious();
+    awaitTable<SHARED>();
     const int lane = threadIdx.x % 32, c = lane % SLICE, channel = blockIdx.x * SLICE + c;
     for (int i = blockIdx.y * MESSAGE_WARPS + threadIdx.x / 32; i < arrays.numAtoms; i += gridDim.y * MESSAGE_WARPS) {
         MessageSum<FIRST> sum;
@@ -89,7 +96,10 @@ __device__ __forceinline__ void messageForward(const Arrays& arrays, int l, unsi
 /** B5b: from the adjoints behind the message of block l to those in front of it, and the forces from this slice. */
 template <bool FIRST, bool SHARED>
 __device__ __forceinline__ void messageBackward(const Arrays& arrays, int l, unsigned char* memory) {
-    const Real4* table = loadTable<SHARED>(arrays, l, memory);
+    startNext();
+    const Real4* table = startTable<SHARED>(arrays, l, memory);
+    waitForPrevious();
+    awaitTable<SHARED>();
     const Real4* adjoint = arrays.adjoint[l % 2];
     const int lane = threadIdx.x % 32, c = lane % SLICE, channel = blockIdx.x * SLICE + c;
     for (int i = blockIdx.y * MESSAGE_WARPS + threadIdx.x / 32; i < arrays.numAtoms; i += gridDim.y * MESSAGE_WARPS) {

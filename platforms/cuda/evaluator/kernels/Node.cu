@@ -4,6 +4,8 @@
 /** F6 of block l and F5a of the next. */
 template <int NT> __device__ __forceinline__ void nodeForward(const Arrays& arrays, int l, unsigned char* memory) {
     const Columns<NT> columns(memory, blockIdx.x * Columns<NT>::COUNT, arrays.numAtoms);
+    startNext();
+    waitForPrevious();
     updateForward<NT, false>(arrays, l, columns);
     if (!IS_STUDENT)
         contextForward(arrays, l + 1, columns);
@@ -12,6 +14,8 @@ template <int NT> __device__ __forceinline__ void nodeForward(const Arrays& arra
 /** F6 of the last block, F7, and back: B7, B6. */
 template <int NT> __device__ __forceinline__ void nodeTurn(const Arrays& arrays, unsigned char* memory) {
     const Columns<NT> columns(memory, blockIdx.x * Columns<NT>::COUNT, arrays.numAtoms);
+    startNext();
+    waitForPrevious();
     updateForward<NT, true>(arrays, L - 1, columns);
     readoutForward(arrays, columns);
     if (!arrays.hasForces)
@@ -29,6 +33,8 @@ template <int NT> __device__ __forceinline__ void nodeTurn(const Arrays& arrays,
 /** B5a of block l and B6 of the one before. */
 template <int NT> __device__ __forceinline__ void nodeBackward(const Arrays& arrays, int l, unsigned char* memory) {
     const Columns<NT> columns(memory, blockIdx.x * Columns<NT>::COUNT, arrays.numAtoms);
+    startNext();
+    waitForPrevious();
     if (!IS_STUDENT)
         contextBackward(arrays, l, columns);
     updateBackward<NT, false>(arrays, l - 1, columns);

@@ -48,6 +48,25 @@ template <int N> __device__ __forceinline__ void waitCopies() {
 #endif
 }
 
+// From capability 9.0 on the kernels of a list overlap. Each begins with startNext() and, in front of the first read or
+// write of anything that another kernel of the list writes or reads, has waitForPrevious() in all its threads. Since none
+// ends before those in front of it, it waits for all of them. What lies in between must need nothing but constants of
+// the list: the network, elements, positions.
+
+/** The next kernel may start when all blocks of this one have come here. */
+__device__ __forceinline__ void startNext() {
+#if PAINN_CAPABILITY >= 90
+    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
+/** Wait until the kernels in front of this one have ended and what they wrote can be read. */
+__device__ __forceinline__ void waitForPrevious() {
+#if PAINN_CAPABILITY >= 90
+    asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
 // Clusters of blocks (from capability 9.0 on), which write into each other's shared memory. Addresses are those of
 // shared memory; an mbarrier is 8 bytes of it.
 
