@@ -10,8 +10,8 @@ namespace {
 const int EDGE_THREADS = 128, CELL_THREADS = 1024, MESSAGE_WARPS = 16, FINISH_THREADS = 128;
 /** From so many atoms on a message block keeps its part of the filter table in shared memory. */
 const int ATOMS_FOR_SHARED_TABLE = 256;
-/** From so many atoms for each multiprocessor on, node blocks work on many atoms. */
-const int ATOMS_FOR_MANY_COLUMNS = 16;
+/** A node block takes as long for reading the weights as for so many of its columns. */
+const int COLUMNS_OF_WEIGHTS = 24;
 /** Up to so many small molecules have a cluster of blocks each. */
 const int MOLECULES_FOR_CLUSTERS = 24;
 
@@ -45,13 +45,21 @@ void CudaEvaluator::State::addMessage(std::vector<Launch>& list, bool backward, 
     list.push_back(makeLaunch(names[backward][shared], slices, groups, 32 * MESSAGE_WARPS, shared ? tableBytes : 0, l));
 }
 
-void CudaEvaluator::State::addNode(std::vector<Launch>& list, const char* few, const char* many, int l) const {
+/** @param names   of kernels for few, some and many atoms in a block; the form that takes the least time is chosen */
+void CudaEvaluator::State::addNode(std::vector<Launch>& list, const std::array<const char*, 3>& names, int l) const {
     const DeviceLimits& limits = device.getLimits();
-    const bool isMany = arrays.numAtoms > ATOMS_FOR_MANY_COLUMNS * limits.multiprocessors;
-    const int columns = isMany ? CudaNetwork::manyColumns(network->shape, network->precision, limits) : 8;
-    list.push_back(makeLaunch(isMany ? many : few, divideUp(arrays.numAtoms, columns), 1,
-                              32 * (isMany ? NODE_WARPS_MANY : NODE_WARPS_FEW),
-                              static_cast<size_t>(nodeMemory(network->shape, columns).size) * realBytes, l));
+    const int forms[] = {8, 16, CudaNetwork::manyColumns(network->shape, network->precision, limits)};
+    auto bytes = [&](int columns) { return static_cast<size_t>(nodeMemory(network->shape, columns).size) * realBytes; };
+    // A multiprocessor has one block at a time.
+    auto time = [&](int columns) {
+        return divideUp(divideUp(arrays.numAtoms, columns), limits.multiprocessors) * (COLUMNS_OF_WEIGHTS + columns);
+    };
+    int best = 0;
+    for (int form : {1, 2})
+        if (bytes(forms[form]) <= limits.sharedBytes && time(forms[form]) < time(forms[best]))
+            best = form;
+    list.push_back(makeLaunch(names[best], divideUp(arrays.numAtoms, forms[best]), 1, 32 * NODE_WARPS,
+                              bytes(forms[best]), l));
 }
 
 /** Whether one cluster of blocks a subsystem does it all. The results are the same, bit for bit. */
@@ -72,13 +80,13 @@ void CudaEvaluator::State::addStages(std::vector<Launch>& list, bool withForces)
     for (int l = 0; l < L; l++) {
         addMessage(list, false, l);
         if (l + 1 < L)
-            addNode(list, "nodeFew", "nodeMany", l);
+            addNode(list, {"nodeFew", "nodeSome", "nodeMany"}, l);
     }
-    addNode(list, "nodeTurnFew", "nodeTurnMany", 0);
+    addNode(list, {"nodeTurnFew", "nodeTurnSome", "nodeTurnMany"}, 0);
     for (int l = L - 1; withForces && l >= 0; l--) {
         addMessage(list, true, l);
         if (l > 0)
-            addNode(list, "nodeBackFew", "nodeBackMany", l);
+            addNode(list, {"nodeBackFew", "nodeBackSome", "nodeBackMany"}, l);
     }
 }
 

@@ -5,9 +5,8 @@
 template <int NT> __device__ __forceinline__ void nodeForward(const Arrays& arrays, int l, unsigned char* memory) {
     const Columns<NT> columns(memory, blockIdx.x * Columns<NT>::COUNT, arrays.numAtoms);
     startNext();
-    waitForPrevious();
     updateForward<NT, false>(arrays, l, columns);
-    if (!IS_STUDENT)
+    if constexpr (!IS_STUDENT)
         contextForward(arrays, l + 1, columns);
 }
 
@@ -15,7 +14,6 @@ template <int NT> __device__ __forceinline__ void nodeForward(const Arrays& arra
 template <int NT> __device__ __forceinline__ void nodeTurn(const Arrays& arrays, unsigned char* memory) {
     const Columns<NT> columns(memory, blockIdx.x * Columns<NT>::COUNT, arrays.numAtoms);
     startNext();
-    waitForPrevious();
     updateForward<NT, true>(arrays, L - 1, columns);
     readoutForward(arrays, columns);
     if (!arrays.hasForces)
@@ -34,8 +32,7 @@ template <int NT> __device__ __forceinline__ void nodeTurn(const Arrays& arrays,
 template <int NT> __device__ __forceinline__ void nodeBackward(const Arrays& arrays, int l, unsigned char* memory) {
     const Columns<NT> columns(memory, blockIdx.x * Columns<NT>::COUNT, arrays.numAtoms);
     startNext();
-    waitForPrevious();
-    if (!IS_STUDENT)
+    if constexpr (!IS_STUDENT)
         contextBackward(arrays, l, columns);
     updateBackward<NT, false>(arrays, l - 1, columns);
 }
@@ -44,17 +41,17 @@ template <int NT> __device__ __forceinline__ void nodeBackward(const Arrays& arr
 
 #if PAINN_HAS_GROUP(5)
 
-extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_FEW) nodeFew(const Arrays arrays, int l) {
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeFew(const Arrays arrays, int l) {
     SHARED_MEMORY(memory);
     nodeForward<1>(arrays, l, memory);
 }
 
-extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_FEW) nodeTurnFew(const Arrays arrays, int) {
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeTurnFew(const Arrays arrays, int) {
     SHARED_MEMORY(memory);
     nodeTurn<1>(arrays, memory);
 }
 
-extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_FEW) nodeBackFew(const Arrays arrays, int l) {
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeBackFew(const Arrays arrays, int l) {
     SHARED_MEMORY(memory);
     nodeBackward<1>(arrays, l, memory);
 }
@@ -63,17 +60,36 @@ extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_FEW) nodeBackFew(co
 
 #if PAINN_HAS_GROUP(6)
 
-extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_MANY) nodeMany(const Arrays arrays, int l) {
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeSome(const Arrays arrays, int l) {
+    SHARED_MEMORY(memory);
+    nodeForward<2>(arrays, l, memory);
+}
+
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeTurnSome(const Arrays arrays, int) {
+    SHARED_MEMORY(memory);
+    nodeTurn<2>(arrays, memory);
+}
+
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeBackSome(const Arrays arrays, int l) {
+    SHARED_MEMORY(memory);
+    nodeBackward<2>(arrays, l, memory);
+}
+
+#endif
+
+#if PAINN_HAS_GROUP(7)
+
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeMany(const Arrays arrays, int l) {
     SHARED_MEMORY(memory);
     nodeForward<PAINN_MANY>(arrays, l, memory);
 }
 
-extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_MANY) nodeTurnMany(const Arrays arrays, int) {
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeTurnMany(const Arrays arrays, int) {
     SHARED_MEMORY(memory);
     nodeTurn<PAINN_MANY>(arrays, memory);
 }
 
-extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_MANY) nodeBackMany(const Arrays arrays, int l) {
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeBackMany(const Arrays arrays, int l) {
     SHARED_MEMORY(memory);
     nodeBackward<PAINN_MANY>(arrays, l, memory);
 }

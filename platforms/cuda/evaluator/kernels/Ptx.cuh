@@ -25,6 +25,15 @@ __device__ __forceinline__ float2 loadGlobal(const float2* p) {
     return v;
 }
 
+/** Likewise, of what is read once: it takes nobody's place in the first-level cache. */
+__device__ __forceinline__ float4 loadGlobal(const float4* p) {
+    float4 v;
+    asm volatile("ld.global.L1::no_allocate.v4.f32 {%0,%1,%2,%3},[%4];"
+                 : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w)
+                 : "l"(p));
+    return v;
+}
+
 /** Start a copy of 16 bytes from global to shared memory. */
 __device__ __forceinline__ void copyAsync16(void* shared, const void* global) {
 #if PAINN_CAPABILITY >= 80

@@ -17,35 +17,37 @@ template <int NT, int K> struct ReadoutLayer {
     static constexpr int inputRow = EVEN ? M.inputRow : M.hiddenRow, outputRow = EVEN ? M.hiddenRow : M.inputRow;
 
     __device__ __forceinline__ static void forward(const Arrays& arrays, const Columns<NT>& columns) {
-        constexpr int offset = readoutOffset(SHAPE, K, false);
-        const Real* bias = arrays.weights + offset + OUT * IN;
+        Weights<1, OUT, OUT, IN, 1, 1, NT, true> weights;
+        weights.start(arrays.weights + readoutOffset(SHAPE, K, false));
         Real* output = EVEN ? columns.hidden : columns.input;
-        multiply<1, OUT, OUT, IN, 1, 1, NT>(arrays.weights + offset, EVEN ? columns.input : columns.hidden, inputRow,
-                                            columns.halves, [&](int channel, int column, const Real(&y)[1]) {
-                                                Real value, slope;
-                                                activate(y[0] + bias[channel], value, slope);
-                                                output[column * outputRow + channel] = value;
-                                                columns.slopes[column * M.slopesRow + slopesOf(K) + channel] = slope;
-                                            });
         __syncthreads();
+        multiply(weights, EVEN ? columns.input : columns.hidden, inputRow, columns.halves,
+                 [&](int channel, int column, const Real(&y)[1]) {
+                     Real value, slope;
+                     activate(y[0], value, slope);
+                     output[column * outputRow + channel] = value;
+                     columns.slopes[column * M.slopesRow + slopesOf(K) + channel] = slope;
+                 });
         if constexpr (K + 1 < SHAPE.numHidden)
             ReadoutLayer<NT, K + 1>::forward(arrays, columns);
     }
     /** From the adjoints of this layer's hidden numbers, where its output was, to those of its input. */
     __device__ __forceinline__ static void backward(const Arrays& arrays, const Columns<NT>& columns) {
-        constexpr int offset = readoutOffset(SHAPE, K, true);
+        Weights<1, IN, IN, OUT, 1, 1, NT, false> weights;
+        weights.start(arrays.weights + readoutOffset(SHAPE, K, true));
         Real* input = EVEN ? columns.input : columns.hidden;
-        multiply<1, IN, IN, OUT, 1, 1, NT>(arrays.weights + offset, EVEN ? columns.hidden : columns.input, outputRow,
-                                           columns.halves, [&](int channel, int column, const Real(&y)[1]) {
-                                               Real slope = 1;
-                                               if constexpr (K > 0)
-                                                   slope =
-                                                       columns.slopes[column * M.slopesRow + slopesOf(K - 1) + channel];
-                                               input[column * inputRow + channel] = y[0] * slope;
-                                           });
         __syncthreads();
+        multiply(weights, EVEN ? columns.hidden : columns.input, outputRow, columns.halves,
+                 [&](int channel, int column, const Real(&y)[1]) {
+                     Real slope = 1;
+                     if constexpr (K > 0)
+                         slope = columns.slopes[column * M.slopesRow + slopesOf(K - 1) + channel];
+                     input[column * inputRow + channel] = y[0] * slope;
+                 });
         if constexpr (K > 0)
             ReadoutLayer<NT, K - 1>::backward(arrays, columns);
+        else
+            __syncthreads();
     }
 };
 
@@ -55,6 +57,7 @@ template <int NT> __device__ __forceinline__ void readoutForward(const Arrays& a
     constexpr int row = LAST % 2 == 0 ? Columns<NT>::M.inputRow : Columns<NT>::M.hiddenRow;
     if constexpr (LAST > 0)
         ReadoutLayer<NT, 0>::forward(arrays, columns);
+    __syncthreads();
     const Real* x = LAST % 2 == 0 ? columns.input : columns.hidden;
     const int lane = threadIdx.x % 32;
     for (int column = threadIdx.x / 32; column < Columns<NT>::COUNT; column += blockDim.x / 32) {
@@ -81,7 +84,8 @@ template <int NT> __device__ __forceinline__ void readoutBackward(const Arrays& 
             slope = columns.slopes[column * M.slopesRow + slopesOf(LAST - 1) + channel];
         top[column * row + channel] = Real(arrays.readout[1 + channel]) * slope;
     }
-    __syncthreads();
     if constexpr (LAST > 0)
         ReadoutLayer<NT, LAST - 1>::backward(arrays, columns);
+    else
+        __syncthreads();
 }
