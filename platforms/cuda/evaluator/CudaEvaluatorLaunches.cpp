@@ -7,9 +7,9 @@ namespace PaiNNPlugin {
 namespace {
 
 // As the kernels have them.
-const int EDGE_THREADS = 128, CELL_THREADS = 1024, MESSAGE_WARPS = 16, FINISH_THREADS = 128;
-/** From so many atoms on a message block keeps its part of the filter table in shared memory. */
-const int ATOMS_FOR_SHARED_TABLE = 256;
+const int EDGE_THREADS = 128, CELL_THREADS = 1024, FINISH_THREADS = 128;
+/** From so many atoms on a message block keeps its part of the filter table in shared memory; if it waits for it. */
+const int ATOMS_FOR_SHARED_TABLE = 32, ATOMS_TO_WAIT_FOR_TABLE = 256;
 /** A node block takes as long for reading the weights as for so many of its columns. */
 const int COLUMNS_OF_WEIGHTS = 24;
 /** Up to so many small molecules have a cluster of blocks each. */
@@ -36,13 +36,19 @@ Launch CudaEvaluator::State::makeLaunch(const char* kernel, int gridX, int gridY
 
 void CudaEvaluator::State::addMessage(std::vector<Launch>& list, bool backward, int l) const {
     const DeviceLimits& limits = device.getLimits();
-    const int slices = network->shape.H / SLICE, atomBlocks = divideUp(arrays.numAtoms, MESSAGE_WARPS);
+    const int slices = network->shape.H / SLICE, N = arrays.numAtoms;
     const size_t tableBytes = static_cast<size_t>(network->numCells) * TABLE_QUADS * SLICE * 4 * realBytes;
-    const bool shared = arrays.numAtoms >= ATOMS_FOR_SHARED_TABLE && tableBytes <= limits.sharedBytes;
-    const int resident = 2 * limits.multiprocessors; // blocks
-    const int groups = shared ? std::min(atomBlocks, std::max(1, resident / slices)) : std::min(atomBlocks, 65535);
+    const bool overlaps = limits.computeCapability >= 90; // the table comes while the kernel before is still at work
+    const bool shared =
+        N >= (overlaps ? ATOMS_FOR_SHARED_TABLE : ATOMS_TO_WAIT_FOR_TABLE) && tableBytes <= limits.sharedBytes;
+    // A block with a table has a multiprocessor for itself; without, small ones spread over all of them.
+    const int most = shared ? std::max(1, limits.multiprocessors / slices) : 65535;
+    const int mostWarps = shared ? messageWarps(realBytes) : UNSHARED_WARPS;
+    const int groups = std::min(divideUp(N, shared ? 1 : UNSHARED_WARPS), most);
+    const int rounds = divideUp(N, groups * mostWarps);
+    const int warps = divideUp(divideUp(N, groups), rounds); // all rounds as full
     const char* names[2][2] = {{"messageUnshared", "message"}, {"messageBackUnshared", "messageBack"}};
-    list.push_back(makeLaunch(names[backward][shared], slices, groups, 32 * MESSAGE_WARPS, shared ? tableBytes : 0, l));
+    list.push_back(makeLaunch(names[backward][shared], slices, groups, 32 * warps, shared ? tableBytes : 0, l));
 }
 
 /** @param names   of kernels for few, some and many atoms in a block; the form that takes the least time is chosen */
@@ -58,8 +64,8 @@ void CudaEvaluator::State::addNode(std::vector<Launch>& list, const std::array<c
     for (int form : {1, 2})
         if (bytes(forms[form]) <= limits.sharedBytes && time(forms[form]) < time(forms[best]))
             best = form;
-    list.push_back(makeLaunch(names[best], divideUp(arrays.numAtoms, forms[best]), 1, 32 * NODE_WARPS,
-                              bytes(forms[best]), l));
+    list.push_back(
+        makeLaunch(names[best], divideUp(arrays.numAtoms, forms[best]), 1, 32 * NODE_WARPS, bytes(forms[best]), l));
 }
 
 /** Whether one cluster of blocks a subsystem does it all. The results are the same, bit for bit. */

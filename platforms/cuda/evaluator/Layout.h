@@ -8,6 +8,7 @@
 #define PAINN_BOTH __host__ __device__
 #else
 #define PAINN_BOTH
+#include <cstddef>
 namespace PaiNNPlugin {
 #endif
 
@@ -115,6 +116,12 @@ PAINN_BOTH constexpr int widest(const Shape& shape) {
 
 /** Rows in shared memory are so much longer than what they hold that 8 of them fall into different banks. */
 constexpr int ROW_PADDING = 8;
+
+/** Most warps of a message block, with the filter table in shared memory and without. */
+PAINN_BOTH constexpr int messageWarps(size_t realBytes) {
+    return realBytes == 8 ? 16 : 32;
+}
+[[maybe_unused]] constexpr int UNSHARED_WARPS = 4;
 
 /** Warps of a node block. */
 [[maybe_unused]] constexpr int NODE_WARPS = 16;

@@ -38,11 +38,6 @@ template <int NT> struct Columns {
     }
 };
 
-/** An array [N][H] of block l. */
-template <class T> __device__ __forceinline__ T* ofBlock(T* array, const Arrays& arrays, int l) {
-    return array + size_t(l) * arrays.numAtoms * H;
-}
-
 /** The vectors in x, y, z of f as rows of the matrix that mixes them: [3 columns][H]. */
 template <int NT>
 __device__ __forceinline__ void storeVectors(const Columns<NT>& columns, int column, int channel, const Real4& f) {
@@ -54,8 +49,8 @@ __device__ __forceinline__ void storeVectors(const Columns<NT>& columns, int col
 
 /**
  * The hidden layer LAYER of an MLP, from USED parts of columns.in to columns.mid; slopes [N][H] of its block are kept.
- * Here and below: a layer waits for its inputs when its weights are on their way, so the stages before and after need no
- * barrier of their own.
+ * Here and below: a layer waits for its inputs when its weights are on their way, so the stages before and after need
+ * no barrier of their own.
  */
 template <int LAYER, int USED, int NT>
 __device__ __forceinline__ void hiddenForward(LayerWeights<LAYER, 1, USED, NT, true>& layer, const Columns<NT>& columns,
@@ -78,9 +73,7 @@ __device__ __forceinline__ void hiddenBackward(LayerWeights<BACK, 1, USED, NT, f
     __syncthreads();
     multiply(
         layer.weights, columns.input, Columns<NT>::M.inputRow, columns.halves,
-        [&](int channel, int column) {
-            return columns.has(column) ? slopes[columns.place(column, channel)] : Real(0);
-        },
+        [&](int channel, int column) { return columns.has(column) ? slopes[columns.place(column, channel)] : Real(0); },
         [&](int channel, int column, const Real(&y)[1], Real slope) {
             columns.mid(column, channel) = columns.has(column) ? y[0] * slope : Real(0);
         });
