@@ -7,7 +7,7 @@ namespace PaiNNPlugin {
 namespace {
 
 // As the kernels have them.
-const int EDGE_THREADS = 128, CELL_THREADS = 1024, FINISH_THREADS = 128;
+const int CELL_THREADS = 1024, FINISH_THREADS = 128;
 /** From so many atoms on a message block keeps its part of the filter table in shared memory; if it waits for it. */
 const int ATOMS_FOR_SHARED_TABLE = 32, ATOMS_TO_WAIT_FOR_TABLE = 256;
 /** A node block takes as long for reading the weights as for so many of its columns. */
@@ -76,13 +76,11 @@ bool CudaEvaluator::State::areSmallMolecules() const {
 /** The network as a list of stages, forward, then backward. */
 void CudaEvaluator::State::addStages(std::vector<Launch>& list, bool withForces) const {
     const int N = arrays.numAtoms, L = network->shape.L;
-    if (arrays.hasCandidates) {
-        list.push_back(makeLaunch("checkMoves", divideUp(N, EDGE_THREADS), 1, EDGE_THREADS, 0, 0));
+    if (arrays.hasCandidates)
         list.push_back(makeLaunch("fillCells", 1, 1, CELL_THREADS, 2 * CELL_THREADS * sizeof(double), 0));
-        list.push_back(makeLaunch("findCandidates", divideUp(N, CANDIDATE_THREADS / 32), 1, CANDIDATE_THREADS,
-                                  CANDIDATE_THREADS / 32 * arrays.candidateCapacity * sizeof(int), 0));
-    }
-    list.push_back(makeLaunch("findEdges", divideUp(N, EDGE_THREADS / 32), 1, EDGE_THREADS, 0, 0));
+    list.push_back(makeLaunch("findEdges", divideUp(N, EDGE_THREADS / 32), 1, EDGE_THREADS,
+                              arrays.hasCandidates ? EDGE_THREADS / 32 * arrays.candidateCapacity * sizeof(int) : 0,
+                              0));
     for (int l = 0; l < L; l++) {
         addMessage(list, false, l);
         if (l + 1 < L)
@@ -108,7 +106,7 @@ std::vector<Launch> CudaEvaluator::State::listLaunches(bool withForces) const {
     }
     else
         addStages(list, withForces);
-    list.push_back(makeLaunch("finish", std::max(divideUp(N, FINISH_THREADS), S), 2, FINISH_THREADS,
+    list.push_back(makeLaunch("finish", S + (withForces ? divideUp(3 * N, FINISH_THREADS) : 0), 1, FINISH_THREADS,
                               FINISH_THREADS * sizeof(double), 0));
     for (Launch& launch : list)
         launch.arrays.hasForces = withForces;

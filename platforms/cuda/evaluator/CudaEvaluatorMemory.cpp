@@ -125,7 +125,7 @@ void CudaEvaluator::State::growRows(Device::Stream stream) {
         allocateEdges(std::min(limit, edges + edges / 2));
     if (arrays.hasCandidates && isShort(found, arrays.candidateCapacity)) {
         // What findCandidates() sorts must fit into shared memory.
-        const int most = static_cast<int>(device.getLimits().sharedBytes / (CANDIDATE_THREADS / 32 * sizeof(int)));
+        const int most = static_cast<int>(device.getLimits().sharedBytes / (EDGE_THREADS / 32 * sizeof(int)));
         const int wanted = std::min({limit, found + found / 2, most});
         if (wanted > arrays.candidateCapacity) {
             allocateCandidates(wanted);

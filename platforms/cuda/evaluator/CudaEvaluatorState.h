@@ -7,8 +7,8 @@
 
 namespace PaiNNPlugin {
 
-/** The threads of a block that makes the list of candidates; each of its warps sorts a row in shared memory. */
-constexpr int CANDIDATE_THREADS = 128;
+/** The threads of a block that searches edges; each of its warps sorts a row of candidates in shared memory. */
+constexpr int EDGE_THREADS = 128;
 
 /** What an evaluator has on the device, and the launches that it consists of. */
 struct CudaEvaluator::State {
