@@ -228,12 +228,14 @@ TEST_P(HostKernelTest, moreEdgesThanThereIsRoomFor) {
 TEST_P(HostKernelTest, kernelsForManyAtoms) {
     const std::vector<Atoms> molecules = {liquid(280, 0.25, 3), molecule(3, 1)};
     CudaBatch few = batch(molecules, &LARGE);
-    KernelChoice small = choice;
-    small.limits.multiprocessors = 2; // so that each has many atoms
-    CudaBatch many(small, parameters, molecules, &LARGE[0][0]);
-    many.device.gpu.seed = 1;
     const CudaResult result = few.evaluate();
-    EXPECT_TRUE(many.evaluate() == result);
+    for (int multiprocessors : {18, 2}) { // so that each has some or many atoms
+        KernelChoice small = choice;
+        small.limits.multiprocessors = multiprocessors;
+        CudaBatch many(small, parameters, molecules, &LARGE[0][0]);
+        many.device.gpu.seed = 1;
+        EXPECT_TRUE(many.evaluate() == result) << multiprocessors << " multiprocessors";
+    }
     for (int m = 0; m < 2; m++)
         expectExact(molecules[m], &LARGE, few.partOf(result, m), "molecule " + std::to_string(m), 2);
 }

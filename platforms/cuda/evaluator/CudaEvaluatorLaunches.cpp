@@ -7,11 +7,11 @@ namespace PaiNNPlugin {
 namespace {
 
 // As the kernels have them.
-const int EDGE_THREADS = 128, CELL_THREADS = 1024, MESSAGE_WARPS = 16, FINISH_THREADS = 128;
-/** From so many atoms on a message block keeps its part of the filter table in shared memory. */
-const int ATOMS_FOR_SHARED_TABLE = 256;
-/** From so many atoms for each multiprocessor on, node blocks work on many atoms. */
-const int ATOMS_FOR_MANY_COLUMNS = 16;
+const int CELL_THREADS = 1024, FINISH_THREADS = 128;
+/** From so many atoms on a message block keeps its part of the filter table in shared memory; if it waits for it. */
+const int ATOMS_FOR_SHARED_TABLE = 32, ATOMS_TO_WAIT_FOR_TABLE = 256;
+/** A node block takes as long for reading the weights as for so many of its columns. */
+const int COLUMNS_OF_WEIGHTS = 24;
 /** Up to so many small molecules have a cluster of blocks each. */
 const int MOLECULES_FOR_CLUSTERS = 24;
 
@@ -36,22 +36,36 @@ Launch CudaEvaluator::State::makeLaunch(const char* kernel, int gridX, int gridY
 
 void CudaEvaluator::State::addMessage(std::vector<Launch>& list, bool backward, int l) const {
     const DeviceLimits& limits = device.getLimits();
-    const int slices = network->shape.H / SLICE, atomBlocks = divideUp(arrays.numAtoms, MESSAGE_WARPS);
+    const int slices = network->shape.H / SLICE, N = arrays.numAtoms;
     const size_t tableBytes = static_cast<size_t>(network->numCells) * TABLE_QUADS * SLICE * 4 * realBytes;
-    const bool shared = arrays.numAtoms >= ATOMS_FOR_SHARED_TABLE && tableBytes <= limits.sharedBytes;
-    const int resident = 2 * limits.multiprocessors; // blocks
-    const int groups = shared ? std::min(atomBlocks, std::max(1, resident / slices)) : std::min(atomBlocks, 65535);
+    const bool overlaps = limits.computeCapability >= 90; // the table comes while the kernel before is still at work
+    const bool shared =
+        N >= (overlaps ? ATOMS_FOR_SHARED_TABLE : ATOMS_TO_WAIT_FOR_TABLE) && tableBytes <= limits.sharedBytes;
+    // A block with a table has a multiprocessor for itself; without, small ones spread over all of them.
+    const int most = shared ? std::max(1, limits.multiprocessors / slices) : 65535;
+    const int mostWarps = shared ? messageWarps(realBytes) : UNSHARED_WARPS;
+    const int groups = std::min(divideUp(N, shared ? 1 : UNSHARED_WARPS), most);
+    const int rounds = divideUp(N, groups * mostWarps);
+    const int warps = divideUp(divideUp(N, groups), rounds); // all rounds as full
     const char* names[2][2] = {{"messageUnshared", "message"}, {"messageBackUnshared", "messageBack"}};
-    list.push_back(makeLaunch(names[backward][shared], slices, groups, 32 * MESSAGE_WARPS, shared ? tableBytes : 0, l));
+    list.push_back(makeLaunch(names[backward][shared], slices, groups, 32 * warps, shared ? tableBytes : 0, l));
 }
 
-void CudaEvaluator::State::addNode(std::vector<Launch>& list, const char* few, const char* many, int l) const {
+/** @param names   of kernels for few, some and many atoms in a block; the form that takes the least time is chosen */
+void CudaEvaluator::State::addNode(std::vector<Launch>& list, const std::array<const char*, 3>& names, int l) const {
     const DeviceLimits& limits = device.getLimits();
-    const bool isMany = arrays.numAtoms > ATOMS_FOR_MANY_COLUMNS * limits.multiprocessors;
-    const int columns = isMany ? CudaNetwork::manyColumns(network->shape, network->precision, limits) : 8;
-    list.push_back(makeLaunch(isMany ? many : few, divideUp(arrays.numAtoms, columns), 1,
-                              32 * (isMany ? NODE_WARPS_MANY : NODE_WARPS_FEW),
-                              static_cast<size_t>(nodeMemory(network->shape, columns).size) * realBytes, l));
+    const int forms[] = {8, 16, CudaNetwork::manyColumns(network->shape, network->precision, limits)};
+    auto bytes = [&](int columns) { return static_cast<size_t>(nodeMemory(network->shape, columns).size) * realBytes; };
+    // A multiprocessor has one block at a time.
+    auto time = [&](int columns) {
+        return divideUp(divideUp(arrays.numAtoms, columns), limits.multiprocessors) * (COLUMNS_OF_WEIGHTS + columns);
+    };
+    int best = 0;
+    for (int form : {1, 2})
+        if (bytes(forms[form]) <= limits.sharedBytes && time(forms[form]) < time(forms[best]))
+            best = form;
+    list.push_back(
+        makeLaunch(names[best], divideUp(arrays.numAtoms, forms[best]), 1, 32 * NODE_WARPS, bytes(forms[best]), l));
 }
 
 /** Whether one cluster of blocks a subsystem does it all. The results are the same, bit for bit. */
@@ -62,23 +76,21 @@ bool CudaEvaluator::State::areSmallMolecules() const {
 /** The network as a list of stages, forward, then backward. */
 void CudaEvaluator::State::addStages(std::vector<Launch>& list, bool withForces) const {
     const int N = arrays.numAtoms, L = network->shape.L;
-    if (arrays.hasCandidates) {
-        list.push_back(makeLaunch("checkMoves", divideUp(N, EDGE_THREADS), 1, EDGE_THREADS, 0, 0));
+    if (arrays.hasCandidates)
         list.push_back(makeLaunch("fillCells", 1, 1, CELL_THREADS, 2 * CELL_THREADS * sizeof(double), 0));
-        list.push_back(makeLaunch("findCandidates", divideUp(N, CANDIDATE_THREADS / 32), 1, CANDIDATE_THREADS,
-                                  CANDIDATE_THREADS / 32 * arrays.candidateCapacity * sizeof(int), 0));
-    }
-    list.push_back(makeLaunch("findEdges", divideUp(N, EDGE_THREADS / 32), 1, EDGE_THREADS, 0, 0));
+    list.push_back(makeLaunch("findEdges", divideUp(N, EDGE_THREADS / 32), 1, EDGE_THREADS,
+                              arrays.hasCandidates ? EDGE_THREADS / 32 * arrays.candidateCapacity * sizeof(int) : 0,
+                              0));
     for (int l = 0; l < L; l++) {
         addMessage(list, false, l);
         if (l + 1 < L)
-            addNode(list, "nodeFew", "nodeMany", l);
+            addNode(list, {"nodeFew", "nodeSome", "nodeMany"}, l);
     }
-    addNode(list, "nodeTurnFew", "nodeTurnMany", 0);
+    addNode(list, {"nodeTurnFew", "nodeTurnSome", "nodeTurnMany"}, 0);
     for (int l = L - 1; withForces && l >= 0; l--) {
         addMessage(list, true, l);
         if (l > 0)
-            addNode(list, "nodeBackFew", "nodeBackMany", l);
+            addNode(list, {"nodeBackFew", "nodeBackSome", "nodeBackMany"}, l);
     }
 }
 
@@ -92,7 +104,7 @@ std::vector<Launch> CudaEvaluator::State::listLaunches(bool withForces) const {
     }
     else {
         addStages(list, withForces);
-        list.push_back(makeLaunch("finish", std::max(divideUp(N, FINISH_THREADS), S), 2, FINISH_THREADS,
+        list.push_back(makeLaunch("finish", S + (withForces ? divideUp(3 * N, FINISH_THREADS) : 0), 1, FINISH_THREADS,
                                   FINISH_THREADS * sizeof(double), 0));
     }
     for (Launch& launch : list)

@@ -8,6 +8,8 @@ namespace {
 
 /** Rows of edges and candidates of larger subsystems begin with so much room, and grow when they are nearly full. */
 const int FIRST_CAPACITY = 128, FIRST_CANDIDATES = 256;
+/** Messages read so many records further than they need. */
+const int EDGE_PADDING = 32;
 /** Larger subsystems than this keep a list of candidates for edges. */
 const int ATOMS_FOR_CANDIDATES = 256;
 
@@ -77,7 +79,7 @@ void CudaEvaluator::State::allocateFeatures() {
 void CudaEvaluator::State::allocateEdges(int capacity) {
     const size_t edgeBytes = (6 * realBytes + 2 * sizeof(int) + 15) / 16 * 16; // struct Edge
     edges = DeviceMemory();
-    edges = DeviceMemory(device, arrays.numAtoms * capacity * edgeBytes);
+    edges = DeviceMemory(device, (static_cast<size_t>(arrays.numAtoms) * capacity + EDGE_PADDING) * edgeBytes);
     arrays.edges = edges.get();
     arrays.capacity = capacity;
     for (auto& list : lists)
@@ -123,7 +125,7 @@ void CudaEvaluator::State::growRows(Device::Stream stream) {
         allocateEdges(std::min(limit, edges + edges / 2));
     if (arrays.hasCandidates && isShort(found, arrays.candidateCapacity)) {
         // What findCandidates() sorts must fit into shared memory.
-        const int most = static_cast<int>(device.getLimits().sharedBytes / (CANDIDATE_THREADS / 32 * sizeof(int)));
+        const int most = static_cast<int>(device.getLimits().sharedBytes / (EDGE_THREADS / 32 * sizeof(int)));
         const int wanted = std::min({limit, found + found / 2, most});
         if (wanted > arrays.candidateCapacity) {
             allocateCandidates(wanted);

@@ -3,11 +3,12 @@
 #define PAINN_CUDA_EVALUATOR_STATE_H_
 
 #include "CudaEvaluator.h"
+#include <array>
 
 namespace PaiNNPlugin {
 
-/** The threads of a block that makes the list of candidates; each of its warps sorts a row in shared memory. */
-constexpr int CANDIDATE_THREADS = 128;
+/** The threads of a block that searches edges; each of its warps sorts a row of candidates in shared memory. */
+constexpr int EDGE_THREADS = 128;
 
 /** What an evaluator has on the device, and the launches that it consists of. */
 struct CudaEvaluator::State {
@@ -28,7 +29,7 @@ struct CudaEvaluator::State {
     void prepare();
     Launch makeLaunch(const char* kernel, int gridX, int gridY, int threads, size_t sharedBytes, int argument) const;
     void addMessage(std::vector<Launch>& list, bool backward, int l) const;
-    void addNode(std::vector<Launch>& list, const char* few, const char* many, int l) const;
+    void addNode(std::vector<Launch>& list, const std::array<const char*, 3>& names, int l) const;
     bool areSmallMolecules() const;
     void addStages(std::vector<Launch>& list, bool withForces) const;
     std::vector<Launch> listLaunches(bool withForces) const;

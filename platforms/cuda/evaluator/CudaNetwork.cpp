@@ -65,7 +65,8 @@ int CudaNetwork::getGroup(const std::string& kernel) {
     static const std::map<std::string, int> groups = {
         {"molecule", 2},    {"messageUnshared", 3}, {"messageBackUnshared", 3}, {"message", 4},
         {"messageBack", 4}, {"nodeFew", 5},         {"nodeTurnFew", 5},         {"nodeBackFew", 5},
-        {"nodeMany", 6},    {"nodeTurnMany", 6},    {"nodeBackMany", 6}};
+        {"nodeSome", 6},    {"nodeTurnSome", 6},    {"nodeBackSome", 6},        {"nodeMany", 7},
+        {"nodeTurnMany", 7}, {"nodeBackMany", 7}};
     const auto found = groups.find(kernel);
     return found == groups.end() ? 1 : found->second;
 }
@@ -111,7 +112,7 @@ KernelSource CudaNetwork::getSource(const NetworkParameters& p, CudaPrecision pr
 int CudaNetwork::manyColumns(const Shape& shape, CudaPrecision precision, const DeviceLimits& limits) {
     const size_t bytes = precision == CudaPrecision::Double ? 8 : 4;
     for (int columns : {32, 16})
-        if (nodeMemory(shape, columns).size * bytes <= limits.sharedBytes / 2)
+        if (nodeMemory(shape, columns).size * bytes <= limits.sharedBytes)
             return columns;
     return 8;
 }

@@ -8,6 +8,7 @@
 #define PAINN_BOTH __host__ __device__
 #else
 #define PAINN_BOTH
+#include <cstddef>
 namespace PaiNNPlugin {
 #endif
 
@@ -116,15 +117,21 @@ PAINN_BOTH constexpr int widest(const Shape& shape) {
 /** Rows in shared memory are so much longer than what they hold that 8 of them fall into different banks. */
 constexpr int ROW_PADDING = 8;
 
-/** Warps of a node block that works on 8 or on more columns. */
-[[maybe_unused]] constexpr int NODE_WARPS_FEW = 16, NODE_WARPS_MANY = 8;
+/** Most warps of a message block, with the filter table in shared memory and without. */
+PAINN_BOTH constexpr int messageWarps(size_t realBytes) {
+    return realBytes == 8 ? 16 : 32;
+}
+[[maybe_unused]] constexpr int UNSHARED_WARPS = 4;
+
+/** Warps of a node block. */
+[[maybe_unused]] constexpr int NODE_WARPS = 16;
 
 /** Shared memory of a node block, in numbers: where its arrays begin, for `columns` atoms. */
 struct NodeMemory {
     int input, inputRow;     ///< [columns][inputRow]: up to 3 H, or a readout layer
     int hidden, hiddenRow;   ///< [columns][hiddenRow]: H, or a readout layer
     int slopes, slopesRow;   ///< [columns][slopesRow]: SiLU' of all readout layers
-    int halves;              ///< of 8 columns: [pairs of warps][tiles][2][32] pairs, see multiply()
+    int halves;              ///< [pairs of warps][tiles][columns / 8][2][32] pairs, see multiply()
     int vectors, vectorsRow; ///< canonical: [3 columns][vectorsRow], up to 2 H
     int mixed;               ///< canonical: [columns][H][6]: V and W
     int size;
@@ -141,7 +148,7 @@ PAINN_BOTH constexpr NodeMemory nodeMemory(const Shape& shape, int columns) {
         m.slopesRow += shape.readout[k];
     m.halves = m.slopes + columns * m.slopesRow;
     const int tiles = shape.isStudent ? 3 : 6; // that a warp works on at a time
-    m.vectors = m.halves + (columns == 8 ? NODE_WARPS_FEW / 2 * tiles * 128 : 0);
+    m.vectors = m.halves + NODE_WARPS / 2 * tiles * columns / 8 * 128;
     m.vectorsRow = 2 * shape.H + ROW_PADDING;
     m.mixed = m.vectors + (shape.isStudent ? 0 : 3 * columns * m.vectorsRow);
     m.size = m.mixed + (shape.isStudent ? 0 : columns * shape.H * 6);

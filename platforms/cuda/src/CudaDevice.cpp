@@ -110,7 +110,7 @@ unique_ptr<LaunchList> CudaDevice::prepare(const vector<Launch>& launches) {
     KernelLaunches list;
     for (const Launch& launch : launches)
         list.emplace_back(getFunction(launch), launch);
-    return make_unique<CudaLaunchList>(list);
+    return make_unique<CudaLaunchList>(list, limits.computeCapability >= 90);
 }
 
 void CudaDevice::run(LaunchList& list, Stream stream) {

@@ -34,8 +34,20 @@ void launchAlone(CUfunction function, Launch& launch, CUstream stream) {
     PAINN_CUDA(cuLaunchKernelEx(&config, function, arguments, nullptr));
 }
 
-/** @param last   the node that has to be done before; overwritten by the new one */
-void addNode(CUgraph graph, CUfunction function, Launch launch, CUgraphNode& last) {
+void addEdge(CUgraph graph, CUgraphNode from, CUgraphNode to, bool overlaps) {
+    CUgraphEdgeData edge{};
+    if (overlaps) {
+        edge.from_port = CU_GRAPH_KERNEL_NODE_PORT_PROGRAMMATIC;
+        edge.type = CU_GRAPH_DEPENDENCY_TYPE_PROGRAMMATIC;
+    }
+    PAINN_CUDA(cuGraphAddDependencies_v2(graph, &from, &to, &edge, 1));
+}
+
+/**
+ * @param last       the node that has to be done before; overwritten by the new one
+ * @param overlaps   kernels wait themselves for those in front of them: waitForPrevious() in Ptx.cuh
+ */
+void addNode(CUgraph graph, CUfunction function, Launch launch, bool overlaps, CUgraphNode& last) {
     void* arguments[] = {&launch.arrays, &launch.argument}; // CUDA copies what they point to
     CUDA_KERNEL_NODE_PARAMS parameters{};
     parameters.func = function;
@@ -47,7 +59,9 @@ void addNode(CUgraph graph, CUfunction function, Launch launch, CUgraphNode& las
     parameters.sharedMemBytes = static_cast<unsigned int>(launch.sharedBytes);
     parameters.kernelParams = arguments;
     const CUgraphNode before = last;
-    PAINN_CUDA(cuGraphAddKernelNode(&last, graph, &before, before == nullptr ? 0 : 1, &parameters));
+    PAINN_CUDA(cuGraphAddKernelNode(&last, graph, nullptr, 0, &parameters));
+    if (before != nullptr)
+        addEdge(graph, before, last, overlaps);
     if (launch.cluster > 1) {
         const CUlaunchAttribute attribute = makeClusterAttribute(launch.cluster);
         PAINN_CUDA(cuGraphKernelNodeSetAttribute(last, attribute.id, &attribute.value));
@@ -56,7 +70,7 @@ void addNode(CUgraph graph, CUfunction function, Launch launch, CUgraphNode& las
 
 } // namespace
 
-CudaLaunchList::CudaLaunchList(const KernelLaunches& launches) {
+CudaLaunchList::CudaLaunchList(const KernelLaunches& launches, bool overlaps) {
     if (launches.size() < 2) {
         single = launches;
         return;
@@ -64,7 +78,7 @@ CudaLaunchList::CudaLaunchList(const KernelLaunches& launches) {
     CUgraph graph = nullptr;
     PAINN_CUDA(cuGraphCreate(&graph, 0));
     try {
-        build(launches, graph);
+        build(launches, overlaps, graph);
     }
     catch (...) {
         cuGraphDestroy(graph);
@@ -73,10 +87,10 @@ CudaLaunchList::CudaLaunchList(const KernelLaunches& launches) {
     cuGraphDestroy(graph);
 }
 
-void CudaLaunchList::build(const KernelLaunches& launches, CUgraph graph) {
+void CudaLaunchList::build(const KernelLaunches& launches, bool overlaps, CUgraph graph) {
     CUgraphNode last = nullptr;
     for (const auto& [function, launch] : launches)
-        addNode(graph, function, launch, last);
+        addNode(graph, function, launch, overlaps, last);
     PAINN_CUDA(cuGraphInstantiateWithFlags(&exec, graph, 0));
 }
 

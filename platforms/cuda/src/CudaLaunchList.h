@@ -18,14 +18,15 @@ using KernelLaunches = std::vector<std::pair<CUfunction, Launch>>;
  */
 class CudaLaunchList : public LaunchList {
 public:
-    explicit CudaLaunchList(const KernelLaunches& launches);
+    /** @param overlaps   kernels may start before those in front of them have ended (capability 9.0) */
+    CudaLaunchList(const KernelLaunches& launches, bool overlaps);
     ~CudaLaunchList() override;
     CudaLaunchList(const CudaLaunchList&) = delete;
     CudaLaunchList& operator=(const CudaLaunchList&) = delete;
     void run(CUstream stream);
 
 private:
-    void build(const KernelLaunches& launches, CUgraph graph);
+    void build(const KernelLaunches& launches, bool overlaps, CUgraph graph);
     KernelLaunches single;      // the only launch, if there is only one
     CUgraphExec exec = nullptr; // otherwise
 };

@@ -42,6 +42,10 @@ template <int N> inline void waitCopies() {
     PaiNNPlugin::hostCluster->waitCopies(N);
 }
 
+// The host runs one kernel after another.
+inline void startNext() {}
+inline void waitForPrevious() {}
+
 /** Named barriers of a block, 1 to 15: wait until so many threads have arrived, or only arrive. */
 inline void barrierSync(int id, int numThreads, HOST_SITE) {
     PaiNNPlugin::hostCluster->arrive(id, numThreads, true, {"barrierSync()", file, line});

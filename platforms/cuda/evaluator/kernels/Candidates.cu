@@ -1,21 +1,40 @@
 // SPDX-License-Identifier: MIT
 // Which atoms of large subsystems may see each other before one of them has moved by half the skin. The device decides
-// when that must be found anew; until then the kernels but the first end at once.
+// when that must be found anew.
 
 #if PAINN_HAS_GROUP(1)
 
 constexpr Wide SKIN = PAINN_SKIN, REACH = CUTOFF + SKIN; // nm
 constexpr int CELL_THREADS = 1024, MAX_CELLS_ALONG = 64;
 
-/** A thread an atom: has it moved too far? Written so that NaN has. */
-extern "C" __global__ void checkMoves(const Arrays arrays, int) {
-    const int i = blockIdx.x * blockDim.x + threadIdx.x;
-    if (i >= arrays.numAtoms)
-        return;
-    const Position r = subtract(arrays, readPosition(arrays, i), arrays.reference[i]);
+/** Has an atom moved too far? Written so that NaN has. */
+__device__ __forceinline__ bool hasMoved(const Arrays& arrays, const Position& x, const Position& reference) {
+    const Position r = subtract(arrays, x, reference);
     // A little less than half the skin, for rounding.
-    if (!(r.x * r.x + r.y * r.y + r.z * r.z < Wide(0.2499) * SKIN * SKIN))
-        *arrays.rebuild = 1;
+    return !(r.x * r.x + r.y * r.y + r.z * r.z < Wide(0.2499) * SKIN * SKIN);
+}
+
+/** One block: has any atom, or was a new list asked for? result: shared memory */
+__device__ inline bool mustRebuild(const Arrays& arrays, int* result) {
+    constexpr int AT_ONCE = 4; // positions that are on their way
+    if (threadIdx.x == 0)
+        *result = *arrays.rebuild;
+    __syncthreads();
+    for (int first = threadIdx.x; first < arrays.numAtoms; first += AT_ONCE * CELL_THREADS) {
+        Position x[AT_ONCE], reference[AT_ONCE];
+#pragma unroll
+        for (int k = 0; k < AT_ONCE; k++) {
+            const int i = min(first + k * CELL_THREADS, arrays.numAtoms - 1);
+            x[k] = readPosition(arrays, i);
+            reference[k] = arrays.reference[i];
+        }
+#pragma unroll
+        for (int k = 0; k < AT_ONCE; k++)
+            if (hasMoved(arrays, x[k], reference[k]))
+                *result = 1;
+    }
+    __syncthreads();
+    return *result != 0;
 }
 
 /** The place of an atom in the grid, -1/2 or more below 0 or above n outside of it. */
@@ -107,11 +126,16 @@ __device__ inline void sumInFront(int* numbers, int count, int* sums) {
     __syncthreads();
 }
 
-/** One block: put the atoms into cells. */
+/** One block: put the atoms into cells if that is needed. */
 extern "C" __global__ void __launch_bounds__(CELL_THREADS) fillCells(const Arrays arrays, int) {
     SHARED_MEMORY(memory);
-    if (*arrays.rebuild == 0)
+    startNext();
+    waitForPrevious();
+    if (!mustRebuild(arrays, reinterpret_cast<int*>(memory)))
         return;
+    if (threadIdx.x == 0)
+        *arrays.rebuild = 1;
+    __syncthreads();                                // before the shared memory serves for something else
     Wide* bounds = reinterpret_cast<Wide*>(memory); // [2][CELL_THREADS]
     Position low = {Wide(1e30), Wide(1e30), Wide(1e30)}, high = {Wide(-1e30), Wide(-1e30), Wide(-1e30)};
     for (int i = threadIdx.x; i < arrays.numAtoms; i += blockDim.x) {
@@ -152,14 +176,9 @@ extern "C" __global__ void __launch_bounds__(CELL_THREADS) fillCells(const Array
         arrays.cellAtoms[atomicAdd(&arrays.cellFill[arrays.cellOf[i]], 1)] = i;
 }
 
-/** A warp an atom: its candidates, sorted in shared memory, [warps][candidateCapacity]. */
-extern "C" __global__ void findCandidates(const Arrays arrays, int) {
-    SHARED_MEMORY(memory);
-    const int i = (blockIdx.x * blockDim.x + threadIdx.x) / 32, lane = threadIdx.x % 32;
-    if (*arrays.rebuild == 0 || i >= arrays.numAtoms)
-        return;
-    const int capacity = arrays.candidateCapacity;
-    int* found = reinterpret_cast<int*>(memory) + (threadIdx.x / 32) * capacity;
+/** One warp: the candidates of atom i, sorted in found, [candidateCapacity] in shared memory. */
+__device__ inline void findCandidates(const Arrays& arrays, int i, int* found) {
+    const int capacity = arrays.candidateCapacity, lane = threadIdx.x % 32;
     const CellGrid grid = *arrays.cellGrid;
     const Position xi = arrays.reference[i];
     const int perSubsystem = grid.n[0] * grid.n[1] * grid.n[2], cell = arrays.cellOf[i];
@@ -203,6 +222,7 @@ extern "C" __global__ void findCandidates(const Arrays arrays, int) {
         arrays.candidateCount[i] = count;
         atomicMax(&arrays.report->mostCandidates, count);
     }
+    __syncwarp(); // others of the warp read them
 }
 
 #endif

@@ -93,20 +93,23 @@ __device__ __forceinline__ void gatherInputs(int rank, const float* own, int col
 }
 
 /**
- * The outputs of this block's channels in the first GROUPS groups of layer LAYER, from the inputs of all channels. A
+ * The outputs of this block's channels in the GROUPS groups of layer LAYER, from the inputs of all channels. A
  * fragment has 8 rows of one group and 8 of the next.
  *
  * @param weights   [pairs of groups][H / 8][32] fours
  * @param outputs   [2][GROUPS][8][STRIDE], the halves of each sum
+ * @param needed    so many groups are needed
  */
 template <int LAYER, int GROUPS, int STRIDE>
-__device__ __forceinline__ void multiplyOwn(const float* weights, const float* gathered, int columns, float* outputs) {
+__device__ __forceinline__ void multiplyOwn(const float* weights, const float* gathered, int columns, float* outputs,
+                                            int needed) {
     static_assert(blockLayer(SHAPE, LAYER).parts <= 1, "a layer with H inputs");
     constexpr int PAIRS = (GROUPS + 1) / 2, JOBS = 2 * PAIRS, SHARES = MOLECULE_WARPS / JOBS, STEPS = BLOCKS / 2;
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, q = lane % 4;
     const int pair = warp % JOBS / 2, half = warp % 2;
     const float4* W = reinterpret_cast<const float4*>(weights) + (pair * BLOCKS + half * STEPS) * 32 + lane;
-    for (int n = warp / JOBS; warp < JOBS * SHARES && n < columns / 8; n += SHARES) {
+    const bool works = warp < JOBS * SHARES && 2 * pair < needed;
+    for (int n = warp / JOBS; works && n < columns / 8; n += SHARES) {
         float sum[4] = {};
 #pragma unroll
         for (int k = 0; k < STEPS; k++) {

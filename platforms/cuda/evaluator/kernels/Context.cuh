@@ -4,22 +4,26 @@
 /** F5a: the contexts of block l from the scalars in columns.in. */
 template <int NT>
 __device__ __forceinline__ void contextForward(const Arrays& arrays, int l, const Columns<NT>& columns) {
-    const Real* bias1 = layerBias<CONTEXT1>(arrays, l);
     Real4* context = ofBlock(arrays.context, arrays, l - 1);
-    hiddenForward<CONTEXT0, 1>(arrays, l, columns, ofBlock(arrays.contextSlope, arrays, l - 1));
-    multiplyLayer<CONTEXT1, 3, 1, NT>(arrays, l, columns.hidden, Columns<NT>::M.hiddenRow, columns.halves,
-                                      [&](int channel, int column, const Real(&y)[3]) {
-                                          if (columns.has(column))
-                                              context[columns.place(column, channel)] =
-                                                  makeReal4(y[0] + bias1[channel], y[1] + bias1[H + channel],
-                                                            y[2] + bias1[2 * H + channel], 0);
-                                      });
+    LayerWeights<CONTEXT0, 1, 1, NT, true> layer0;
+    layer0.start(arrays, l);
+    hiddenForward(layer0, columns, ofBlock(arrays.contextSlope, arrays, l - 1));
+    LayerWeights<CONTEXT1, 3, 1, NT, true> layer1;
+    layer1.start(arrays, l);
     __syncthreads();
+    multiply(layer1.weights, columns.hidden, Columns<NT>::M.hiddenRow, columns.halves,
+             [&](int channel, int column, const Real(&y)[3]) {
+                 if (columns.has(column))
+                     context[columns.place(column, channel)] = makeReal4(y[0], y[1], y[2], 0);
+             });
 }
 
 /** B5a: add to the adjoints in front of the message of block l what its contexts pass back. */
 template <int NT>
 __device__ __forceinline__ void contextBackward(const Arrays& arrays, int l, const Columns<NT>& columns) {
+    LayerWeights<CONTEXT1_BACK, 1, 3, NT, false> back1;
+    back1.start(arrays, l);
+    waitForPrevious();
     columns.forAll([&](int column, int channel) {
         const Real4 c =
             columns.has(column) ? arrays.contextAdjoint[columns.place(column, channel)] : makeReal4(0, 0, 0, 0);
@@ -27,13 +31,15 @@ __device__ __forceinline__ void contextBackward(const Arrays& arrays, int l, con
         columns.in(column, H + channel) = c.y;
         columns.in(column, 2 * H + channel) = c.z;
     });
-    __syncthreads();
-    hiddenBackward<CONTEXT1_BACK, 3>(arrays, l, columns, ofBlock(arrays.contextSlope, arrays, l - 1));
+    hiddenBackward(back1, columns, ofBlock(arrays.contextSlope, arrays, l - 1));
     Real4* adjoint = arrays.adjoint[(l + 1) % 2];
-    multiplyLayer<CONTEXT0_BACK, 1, 1, NT>(arrays, l, columns.hidden, Columns<NT>::M.hiddenRow, columns.halves,
-                                           [&](int channel, int column, const Real(&y)[1]) {
-                                               if (columns.has(column))
-                                                   adjoint[columns.place(column, channel)].x += y[0];
-                                           });
+    LayerWeights<CONTEXT0_BACK, 1, 1, NT, false> back0;
+    back0.start(arrays, l);
+    __syncthreads();
+    multiply(back0.weights, columns.hidden, Columns<NT>::M.hiddenRow, columns.halves,
+             [&](int channel, int column, const Real(&y)[1]) {
+                 if (columns.has(column))
+                     adjoint[columns.place(column, channel)].x += y[0];
+             });
     __syncthreads();
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Which atoms see each other (F1).
 
+constexpr int EDGE_THREADS = 128;
+
 /** Report a position that is not finite or too far away for distances to mean anything. */
 __device__ __forceinline__ void checkPosition(const Arrays& arrays, int i, const Position& x) {
     const Wide limit = Wide(1e8); // nm; written so that NaN fails
@@ -14,20 +16,39 @@ __device__ __forceinline__ void checkPosition(const Arrays& arrays, int i, const
  * @param list      these atoms; nullptr: the atoms from first on
  * @param use       called with an edge and its place in the row
  * @param energy    half the repulsion of atom i (F8), on all lanes
+ * @tparam AHEAD    positions are read while those before them are worked on
  * @return the number of edges
  */
-template <class Use>
+template <bool AHEAD = false, class Use>
 __device__ __forceinline__ int searchEdges(const Arrays& arrays, int i, const int* list, int first, int last,
                                            const Position& xi, double& energy, Use use) {
     const int lane = threadIdx.x % 32;
-    int count = 0;
+    auto find = [&](int base) {
+        const int k = base + lane;
+        return k >= last ? i : list != nullptr ? list[k] : k;
+    };
+    int count = 0, j = i, next = i;
+    Position xj = {0, 0, 0};
+    if (AHEAD) {
+        j = find(first);
+        next = find(first + 32);
+        xj = readPosition(arrays, j);
+    }
     energy = 0;
     for (int base = first; base < last; base += 32) {
-        const int k = base + lane, j = k >= last ? i : list != nullptr ? list[k] : k;
+        Position xNext = {0, 0, 0};
+        int afterNext = i;
+        if (AHEAD) {
+            xNext = readPosition(arrays, next);
+            afterNext = find(base + 64);
+            __syncwarp(); // keeps these reads in front of what follows
+        }
+        else
+            j = find(base);
         Position r = {0, 0, 0};
         Wide d = CUTOFF;
         if (j != i) {
-            r = subtract(arrays, readPosition(arrays, j), xi);
+            r = subtract(arrays, AHEAD ? xj : readPosition(arrays, j), xi);
             d = measure(r);
             if (d == 0)
                 report(arrays, COINCIDENT, min(i, j), max(i, j));
@@ -44,28 +65,43 @@ __device__ __forceinline__ int searchEdges(const Arrays& arrays, int i, const in
         for (unsigned some = __ballot_sync(0xffffffffu, half != 0); some != 0; some &= some - 1)
             energy += __shfl_sync(0xffffffffu, half, __ffs(some) - 1);
 #endif
+        if (AHEAD) {
+            j = next;
+            xj = xNext;
+            next = afterNext;
+        }
     }
     return count;
 }
 
 #if PAINN_HAS_GROUP(1)
 
-/** One warp an atom: its edges, and its repulsion as the first part of its energy. */
-extern "C" __global__ void findEdges(const Arrays arrays, int) {
+/**
+ * One warp an atom: its edges, and its repulsion as the first part of its energy. Before that its candidates, if they
+ * must be found; in shared memory, [warps][candidateCapacity].
+ */
+extern "C" __global__ void __launch_bounds__(EDGE_THREADS) findEdges(const Arrays arrays, int) {
+    SHARED_MEMORY(memory);
+    startNext();
     const int i = (blockIdx.x * blockDim.x + threadIdx.x) / 32, lane = threadIdx.x % 32;
-    if (i >= arrays.numAtoms)
+    const bool hasAtom = i < arrays.numAtoms;
+    const Position xi = readPosition(arrays, hasAtom ? i : 0);
+    const int subsystem = arrays.subsystemOf[hasAtom ? i : 0];
+    const int begin = arrays.starts[subsystem], end = arrays.starts[subsystem + 1];
+    waitForPrevious();
+    if (!hasAtom)
         return;
-    const Position xi = readPosition(arrays, i);
     if (lane == 0)
         checkPosition(arrays, i, xi);
-    const int subsystem = arrays.subsystemOf[i];
+    if (arrays.hasCandidates && *arrays.rebuild != 0)
+        findCandidates(arrays, i, reinterpret_cast<int*>(memory) + (threadIdx.x / 32) * arrays.candidateCapacity);
     // The candidates of a large subsystem, where there is room for all of them; otherwise the whole subsystem.
-    const bool listed = arrays.hasCandidates && arrays.candidateCount[i] <= arrays.candidateCapacity;
+    const int candidates = arrays.hasCandidates ? arrays.candidateCount[i] : 0;
+    const bool listed = arrays.hasCandidates && candidates <= arrays.candidateCapacity;
     const int* list = listed ? arrays.candidates + size_t(i) * arrays.candidateCapacity : nullptr;
-    const int first = listed ? 0 : arrays.starts[subsystem];
-    const int last = listed ? arrays.candidateCount[i] : arrays.starts[subsystem + 1];
+    const int first = listed ? 0 : begin, last = listed ? candidates : end;
     double energy;
-    const int count = searchEdges(arrays, i, list, first, last, xi, energy, [&](const Edge& edge, int place) {
+    const int count = searchEdges<true>(arrays, i, list, first, last, xi, energy, [&](const Edge& edge, int place) {
         if (place < arrays.capacity)
             arrays.edges[size_t(i) * arrays.capacity + place] = edge;
     });

@@ -39,96 +39,146 @@ __device__ __forceinline__ void multiplyStep(float (&c)[TILES][NT][4], const flo
     }
 }
 
-/** Half of the sum of multiply(), for tile m of each group of outputs: the channels of half of the steps. */
-template <int TILES, int TILES_OF_GROUP, int STEPS, int IN, int PARTS, int USED, int NT>
-__device__ __forceinline__ void multiplyHalf(const Real* W, const Real* x, int row, int m, int half,
-                                             float (&sum)[TILES][NT][4]) {
-    const int lane = threadIdx.x % 32, g = lane / 4, q = lane % 4;
-#pragma unroll(TILES* NT > 4 ? 2 : 4)
-    for (int step = half * (STEPS / 2); step < (half + 1) * (STEPS / 2); step++) {
-        float c[TILES][NT][4] = {};
-#pragma unroll
-        for (int part = 0; part < USED; part++) {
-            float4 w[TILES];
-            float2 in[NT];
-#pragma unroll
-            for (int t = 0; t < TILES; t++)
-                w[t] = reinterpret_cast<const float4*>(
-                    W)[(((t * TILES_OF_GROUP + m) * STEPS + step) * PARTS + part) * 32 + lane];
-#pragma unroll
-            for (int n = 0; n < NT; n++)
-                in[n] = *reinterpret_cast<const float2*>(x + (n * 8 + g) * row + part * IN + step * 8 + 2 * q);
-            multiplyStep<TILES, NT>(c, w, in);
-        }
-#pragma unroll
-        for (int t = 0; t < TILES; t++)
-#pragma unroll
-            for (int n = 0; n < NT; n++)
-#pragma unroll
-                for (int k = 0; k < 4; k++)
-                    sum[t][n][k] += c[t][n][k];
-    }
+/** The molecule kernel has weights in shared memory here. */
+__device__ __forceinline__ float4 loadWeights(const float4* p) {
+#if PAINN_GROUP == 2 && PAINN_MOLECULE_READOUT
+    return *p;
+#else
+    return loadGlobal(p);
+#endif
 }
 
 /**
- * y = W x for 8 NT columns. Calls finish(channel, column, y) with y [TILES], the outputs channel, OUT + channel ... of
- * a column, by some thread for each channel and column.
+ * The weights of a layer for one of two warps that share tiles of 16 outputs; each has the channels of half of the steps.
+ * They come from the second-level cache, which takes as long as many products: so many of them are always on their way,
+ * and the first ones are sent for before there is anything to multiply.
+ *
+ * @tparam OUT, IN   channels; the layer has ALL outputs, of which the first TILES OUT are computed, and PARTS IN inputs
+ * @tparam USED      so many parts are not zero
+ * @tparam BIASED    y has a bias
+ */
+template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, bool BIASED> struct Weights {
+    static constexpr int ROWS = OUT / TILE_ROWS, STEPS = IN / 16; // of a half
+    static constexpr int FOURS = TILES * USED;                    // of a step
+    static constexpr int ROOM = PAINN_GROUP == 2 ? 3 : NT == 1 ? 12 : NT == 2 ? 8 : 3; // registers for so many fours
+    static constexpr int AHEAD = STEPS < 2 || ROOM < 3 * FOURS ? (STEPS < 2 ? 1 : 2)
+                                 : ROOM / FOURS < STEPS        ? ROOM / FOURS
+                                                               : STEPS;
+    float4 fours[AHEAD][USED][TILES];
+    Real bias[TILES];
+    const Real* W; ///< [ALL / 16][IN / 8][PARTS][32] fours, one for each lane of a warp; then ALL biases
+
+    /** Send for the first weights of tile m of each group of outputs. */
+    __device__ __forceinline__ void start(const Real* weights, int m = threadIdx.x / 64) {
+        W = weights;
+        if (m >= ROWS)
+            return;
+#pragma unroll
+        for (int step = 0; step < AHEAD; step++)
+            load(m, step);
+        if (BIASED) {
+            const int half = threadIdx.x / 32 % 2, g = threadIdx.x % 32 / 4;
+#pragma unroll
+            for (int t = 0; t < TILES; t++)
+                bias[t] = W[ALL * IN * PARTS + t * OUT + m * TILE_ROWS + g + 8 * half];
+        }
+    }
+    __device__ __forceinline__ void load(int m, int step) {
+        const int half = threadIdx.x / 32 % 2, lane = threadIdx.x % 32;
+        const float4* first = reinterpret_cast<const float4*>(W) + (m * 2 + half) * (STEPS * PARTS * 32) + lane;
+#pragma unroll
+        for (int part = 0; part < USED; part++)
+#pragma unroll
+            for (int t = 0; t < TILES; t++)
+                fours[step % AHEAD][part][t] =
+                    loadWeights(first + (t * ROWS * 2 * STEPS * PARTS + step * PARTS + part) * 32);
+    }
+    /** Half of the sum of multiply(), for tile m of each group of outputs. */
+    __device__ __forceinline__ void multiplyHalf(const Real* x, int row, int m, float (&sum)[TILES][NT][4]) {
+        const int half = threadIdx.x / 32 % 2, lane = threadIdx.x % 32, g = lane / 4, q = lane % 4;
+        x += g * row + half * (STEPS * 8) + 2 * q;
+#pragma unroll
+        for (int step = 0; step < STEPS; step++) {
+            float c[TILES][NT][4] = {};
+#pragma unroll
+            for (int part = 0; part < USED; part++) {
+                float2 in[NT];
+#pragma unroll
+                for (int n = 0; n < NT; n++)
+                    in[n] = *reinterpret_cast<const float2*>(x + n * 8 * row + part * IN + step * 8);
+                multiplyStep<TILES, NT>(c, fours[step % AHEAD][part], in);
+            }
+            if (step + AHEAD < STEPS)
+                load(m, step + AHEAD);
+#pragma unroll
+            for (int t = 0; t < TILES; t++)
+#pragma unroll
+                for (int n = 0; n < NT; n++)
+#pragma unroll
+                    for (int k = 0; k < 4; k++)
+                        sum[t][n][k] += c[t][n][k];
+        }
+    }
+};
+
+/**
+ * y = W x for 8 NT columns. Calls finish(channel, column, y, extra) with y [TILES], the outputs channel, OUT + channel
+ * ... of a column, by some thread for each channel and column; extra is what fetch(channel, column) returned before the
+ * products, so that it can come from far away.
  *
  * Inputs come in steps of 8 channels with all their parts, the products of a step are summed by the tensor cores, the
  * steps of the first and of the second half of the channels are added one after the other, and last the two halves.
  *
- * @tparam OUT, IN   channels; W has ALL outputs, of which the first TILES OUT are computed, and PARTS IN inputs
- * @tparam USED      so many parts are not zero
- * @param W          [ALL / 16][IN / 8][PARTS][32] fours, one for each lane of a warp
+ * @param weights    started
  * @param x          [8 NT][row] inputs, of part p from p IN on; shared memory
- * @param halves     nullptr: a warp computes both halves; otherwise two warps share them, and bring them together here:
- *                   shared memory, [pairs of warps][TILES][NT][2][32] pairs
+ * @param halves     where two warps bring their halves together: shared memory, [pairs of warps][TILES][NT][2][32] pairs
  */
-template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, class Finish>
-__device__ __forceinline__ void multiply(const Real* W, const Real* x, int row, float* halves, Finish finish) {
-    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, q = lane % 4;
-    constexpr int ROWS = OUT / TILE_ROWS, STEPS = IN / 8;
-    const int sharing = halves == nullptr ? 1 : 2, workers = blockDim.x / 32 / sharing, worker = warp / sharing;
+template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, bool BIASED, class Fetch, class Finish>
+__device__ __forceinline__ void multiply(Weights<TILES, OUT, ALL, IN, PARTS, USED, NT, BIASED>& weights, const Real* x,
+                                         int row, float* halves, Fetch fetch, Finish finish) {
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, q = lane % 4, half = warp % 2;
+    constexpr int ROWS = OUT / TILE_ROWS;
+    const int workers = blockDim.x / 64;
     for (int first = 0; first < ROWS; first += workers) {
-        const int m = first + worker;
-        float sum[TILES][NT][4] = {}, other[TILES][NT][4] = {};
-        const int half = sharing == 1 ? 0 : warp % 2;
+        const int m = first + warp / 2;
+        float sum[TILES][NT][4] = {};
+        decltype(fetch(0, 0)) extra[NT][2];
+        if (first > 0)
+            weights.start(weights.W, m);
         if (m < ROWS) {
-            multiplyHalf<TILES, ROWS, STEPS, IN, PARTS, USED, NT>(W, x, row, m, half, sum);
-            if (sharing == 1)
-                multiplyHalf<TILES, ROWS, STEPS, IN, PARTS, USED, NT>(W, x, row, m, 1, other);
-        }
-        // Of two warps the first finishes rows g, the second rows g + 8.
-        if (sharing == 2) {
-            float2* place = reinterpret_cast<float2*>(halves) + (worker * TILES * NT * 2) * 32 + lane;
+            // Of two warps the first finishes rows g, the second rows g + 8.
 #pragma unroll
-            for (int k = 0; k < TILES * NT; k++) {
-                const float (&c)[4] = sum[k / NT][k % NT];
-                place[(2 * k + half) * 32] = half == 0 ? make_float2(c[2], c[3]) : make_float2(c[0], c[1]);
-            }
-            __syncthreads();
-#pragma unroll
-            for (int k = 0; k < TILES * NT; k++) {
-                const float2 given = place[(2 * k + 1 - half) * 32];
-                float (&c)[4] = other[k / NT][k % NT];
-                c[half == 0 ? 0 : 2] = given.x;
-                c[half == 0 ? 1 : 3] = given.y;
-            }
+            for (int k = 0; k < 2 * NT; k++)
+                extra[k / 2][k % 2] = fetch(m * TILE_ROWS + g + 8 * half, k / 2 * 8 + 2 * q + k % 2);
+            weights.multiplyHalf(x, row, m, sum);
         }
+        float2* place = reinterpret_cast<float2*>(halves) + (warp / 2 * TILES * NT * 2) * 32 + lane;
+#pragma unroll
+        for (int k = 0; k < TILES * NT; k++) {
+            const float (&c)[4] = sum[k / NT][k % NT];
+            place[(2 * k + half) * 32] = half == 0 ? make_float2(c[2], c[3]) : make_float2(c[0], c[1]);
+        }
+        __syncthreads();
         if (m < ROWS)
 #pragma unroll
-            for (int n = 0; n < NT; n++)
+            for (int n = 0; n < NT; n++) {
+                Real y[2][TILES]; // of two columns
 #pragma unroll
-                for (int k = 0; k < 4; k++) {
-                    if (sharing == 2 && k / 2 != half)
-                        continue;
-                    Real y[TILES];
-#pragma unroll
-                    for (int t = 0; t < TILES; t++)
-                        y[t] = sum[t][n][k] + other[t][n][k];
-                    finish(m * TILE_ROWS + g + 8 * (k / 2), n * 8 + 2 * q + k % 2, y);
+                for (int t = 0; t < TILES; t++) {
+                    const float2 other = place[(2 * (t * NT + n) + 1 - half) * 32];
+                    const float (&c)[4] = sum[t][n];
+                    y[0][t] = (half == 0 ? c[0] : c[2]) + other.x;
+                    y[1][t] = (half == 0 ? c[1] : c[3]) + other.y;
+                    if (BIASED) {
+                        y[0][t] += weights.bias[t];
+                        y[1][t] += weights.bias[t];
+                    }
                 }
-        if (sharing == 2 && first + workers < ROWS)
+#pragma unroll
+                for (int k = 0; k < 2; k++)
+                    finish(m * TILE_ROWS + g + 8 * half, n * 8 + 2 * q + k, y[k], extra[n][k]);
+            }
+        if (first + workers < ROWS)
             __syncthreads();
     }
 }
@@ -136,8 +186,17 @@ __device__ __forceinline__ void multiply(const Real* W, const Real* x, int row, 
 #else // without tensor cores, and in double precision
 
 /** As above; W is [PARTS IN][ALL] here, and y is summed in the order of the inputs. */
-template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, class Finish>
-__device__ __forceinline__ void multiply(const Real* W, const Real* x, int row, float*, Finish finish) {
+template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, bool BIASED> struct Weights {
+    const Real* W;
+    __device__ __forceinline__ void start(const Real* weights) {
+        W = weights;
+    }
+};
+
+template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, bool BIASED, class Fetch, class Finish>
+__device__ __forceinline__ void multiply(const Weights<TILES, OUT, ALL, IN, PARTS, USED, NT, BIASED>& weights,
+                                         const Real* x, int row, float*, Fetch fetch, Finish finish) {
+    const Real* W = weights.W;
     for (int item = threadIdx.x; item < OUT * 8 * NT; item += blockDim.x) {
         const int channel = item % OUT, column = item / OUT;
         Real y[TILES] = {};
@@ -145,11 +204,22 @@ __device__ __forceinline__ void multiply(const Real* W, const Real* x, int row, 
 #pragma unroll
             for (int t = 0; t < TILES; t++)
                 y[t] = fuse(W[k * ALL + t * OUT + channel], x[column * row + k], y[t]);
-        finish(channel, column, y);
+#pragma unroll
+        for (int t = 0; t < TILES && BIASED; t++)
+            y[t] += W[ALL * IN * PARTS + t * OUT + channel];
+        finish(channel, column, y, fetch(channel, column));
     }
 }
 
 #endif
+
+/** Without anything extra: finish(channel, column, y). */
+template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, bool BIASED, class Finish>
+__device__ __forceinline__ void multiply(Weights<TILES, OUT, ALL, IN, PARTS, USED, NT, BIASED>& weights, const Real* x,
+                                         int row, float* halves, Finish finish) {
+    multiply(weights, x, row, halves, [](int, int) { return 0; },
+             [&](int channel, int column, const Real(&y)[TILES], int) { finish(channel, column, y); });
+}
 
 /** The weights of a layer of block l. */
 template <int LAYER> __device__ __forceinline__ const Real* layerWeights(const Arrays& arrays, int l) {
@@ -163,11 +233,12 @@ template <int LAYER> __device__ __forceinline__ const Real* layerBias(const Arra
     return layerWeights<LAYER>(arrays, l) + layer.out * layer.in * layer.parts;
 }
 
-/** Layer LAYER of block l, whose outputs are groups of H: y holds one of each of the first TILES groups. */
-template <int LAYER, int TILES, int USED, int NT, class Finish>
-__device__ __forceinline__ void multiplyLayer(const Arrays& arrays, int l, const Real* x, int row, float* halves,
-                                              Finish finish) {
-    constexpr LayerShape layer = blockLayer(SHAPE, LAYER);
-    multiply<TILES, H, layer.out, layer.in, layer.parts, USED, NT>(layerWeights<LAYER>(arrays, l), x, row, halves,
-                                                                   finish);
-}
+/** Weights of layer LAYER, whose outputs are groups of H: y holds one of each of the first TILES groups. */
+template <int LAYER, int TILES, int USED, int NT, bool BIASED> struct LayerWeights {
+    static constexpr LayerShape layer = blockLayer(SHAPE, LAYER);
+    Weights<TILES, H, layer.out, layer.in, layer.parts, USED, NT, BIASED> weights;
+    /** Send for the first of them, for block l. */
+    __device__ __forceinline__ void start(const Arrays& arrays, int l) {
+        weights.start(layerWeights<LAYER>(arrays, l));
+    }
+};

@@ -2,6 +2,11 @@
 // F4, F5b and B5b for one atom i, by a warp: 8 lanes, one a channel, for each of four of its edges. Edge e goes to
 // group e % 4 of lanes, and the sums of the groups are added at last: the same bits wherever this happens. No atomics.
 
+/** An array [N][H] of block l. */
+template <class T> __device__ __forceinline__ T* ofBlock(T* array, const Arrays& arrays, int l) {
+    return array + size_t(l) * arrays.numAtoms * H;
+}
+
 /** The filter of one channel and edge (F4); df: by t. Without vectors in the first block. */
 struct Filter {
     Real s, u, v, ds, du, dv;

@@ -13,17 +13,17 @@ extern "C" __global__ void __launch_bounds__(32 * MOLECULE_WARPS, 1) molecule(co
         m.clock.tick("message");
         if (l == L - 1)
             m.loadReadout();
-        l == L - 1 ? m.updateForward<true>(l) : m.updateForward<false>(l);
+        m.updateForward(l);
         m.clock.tick("update");
         if (!IS_STUDENT && l + 1 < L)
             m.contextForward(l + 1);
         if (l + 1 < L || arrays.hasForces)
             m.loadStage(l + 1);
     }
-    m.readout();
+    m.readoutByOwners();
     m.clock.tick("turn back");
     for (int l = L - 1; arrays.hasForces && l >= 0; l--) {
-        l == L - 1 ? m.updateBackward<L == 1, true>(l) : l == 0 ? m.updateBackward<true, false>(l) : m.updateBackward<false, false>(l);
+        m.updateBackward(l);
         m.clock.tick("update backward");
         if (l > 0 && IS_STUDENT)
             m.loadStage(2 * L - l);

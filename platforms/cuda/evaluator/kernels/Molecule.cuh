@@ -24,7 +24,7 @@ struct Molecule : MoleculeLayers {
         });
         findPairs();
         clock.tick("pairs");
-        evaluateFilters<true, false>(0, 0);
+        evaluateFilters<false>(0, 0);
         clock.tick("filters");
         waitCopies<0>();
         clusterSync(); // barriers are ready
@@ -65,7 +65,7 @@ struct Molecule : MoleculeLayers {
         }
     }
     /** F7 and B7: block k does it for the atoms 8 k ... 8 k + 7, with all channels of their scalars. */
-    __device__ __forceinline__ void readout() {
+    __device__ __forceinline__ void readoutByOwners() {
         const Columns<1> owned(at<unsigned char>(place.readout), first + 8 * rank, first + N);
         constexpr NodeMemory M = Columns<1>::M;
         const bool owns = rank < columns / 8;
@@ -88,12 +88,10 @@ struct Molecule : MoleculeLayers {
             turn.wait();
             __syncthreads();
             clock.tick("  wait");
-            readoutForward(weights, lastLayer, owned,
-                           [&](int column, double energy) { energies[column] += energy; });
+            readout(weights, lastLayer, arrays.hasForces, owned,
+                    [&](int column, double energy) { energies[column] += energy; });
             clock.tick("readout");
             if (arrays.hasForces) {
-                readoutBackward(weights, lastLayer, owned);
-                clock.tick("readout backward");
                 for (int k = threadIdx.x; k < 8 * H / 4; k += 32 * MOLECULE_WARPS) {
                     const int column = k % 8, channel = k / 8 * 4;
                     turnBack.send(at<float>(place.scalars_adj) + (8 * rank + column) * SLICE + channel % SLICE,

@@ -18,7 +18,7 @@ struct MoleculeLayers : MoleculePairs {
         gatherInputs(rank, at<float>(place.local), 3 * columns, at<float>(place.vectors), vectorGather);
         float* outputs = at<float>(place.outputs);
         vectorGather.wait();
-        multiplyOwn<MIX, 2, 3 * COLUMNS>(weights<MIX>(), at<float>(place.vectors), 3 * columns, outputs);
+        multiplyOwn<MIX, 2, 3 * COLUMNS>(weights<MIX>(), at<float>(place.vectors), 3 * columns, outputs, 2);
         forAll([&](int column, int c) {
             float* V = mixed(l, column, c);
             for (int x = 0; x < 3; x++) {
@@ -84,11 +84,12 @@ struct MoleculeLayers : MoleculePairs {
                                               at<float>(place.products), scatter);
         clock.tick("products");
     }
-    template <int LAYER, int GROUPS> __device__ __forceinline__ void multiplyGathered() {
+    /** @param needed   so many groups are needed */
+    template <int LAYER, int GROUPS> __device__ __forceinline__ void multiplyGathered(int needed = GROUPS) {
         gather.wait();
         clock.tick("  wait");
         multiplyOwn<LAYER, GROUPS, COLUMNS>(weights<LAYER>(), at<float>(place.gathered), columns,
-                                            at<float>(place.outputs));
+                                            at<float>(place.outputs), needed);
         clock.tick("outputs");
     }
     template <int GROUPS> __device__ __forceinline__ float output(int column, int group, int c) const {
@@ -96,29 +97,29 @@ struct MoleculeLayers : MoleculePairs {
     }
 
     /** F6b and F6c, to the features in front of the next block. */
-    template <bool LAST> __device__ __forceinline__ void updateForward(int l) {
-        constexpr int GROUPS = LAST && IS_STUDENT ? 1 : 3;
+    __device__ __forceinline__ void updateForward(int l) {
+        const bool isLast = l == L - 1, hasGates = !isLast || !IS_STUDENT;
         if (!IS_STUDENT)
             mixVectors(l);
         scatterLocal<UPDATE0, 2>();
         if (isActivating())
             activateHidden<UPDATE0>(l, place.slopes);
-        else if (!LAST)
-            evaluateFilters<false, false>(l + 1, activatingWarps());
+        else if (!isLast)
+            evaluateFilters<false>(l + 1, activatingWarps());
         scatter.phase++;
-        multiplyGathered<UPDATE1, GROUPS>();
+        multiplyGathered<UPDATE1, 3>(hasGates ? 3 : 1);
         const Real *bias = biases<UPDATE1>(), *M = stage + stageMixing(SHAPE, false);
         forAll([&](int column, int c) {
             float4 f = column < N ? four(place.after, l, column, c) : make_float4(0, 0, 0, 0);
-            f.x += output<GROUPS>(column, 0, c) + bias[c];
-            if (GROUPS == 3) {
-                const Real q = output<GROUPS>(column, GROUPS / 2, c) + bias[SLICE + c],
-                           r = output<GROUPS>(column, GROUPS - 1, c) + bias[2 * SLICE + c];
+            f.x += output<3>(column, 0, c) + bias[c];
+            if (hasGates) {
+                const Real q = output<3>(column, 1, c) + bias[SLICE + c],
+                           r = output<3>(column, 2, c) + bias[2 * SLICE + c];
                 number<float2>(place.gates, l, column, c) = make_float2(q, r);
                 applyGates(f, q, r, M, IS_STUDENT ? nullptr : mixed(l, column, c));
             }
             local(0, column, c) = f.x;
-            if (!LAST && column < N)
+            if (!isLast && column < N)
                 four(place.before, l + 1, column, c) = f;
         });
         __syncthreads();
@@ -142,8 +143,8 @@ struct MoleculeLayers : MoleculePairs {
     }
 
     /** B6 of block l. */
-    template <bool FIRST, bool LAST> __device__ __forceinline__ void updateBackward(int l) {
-        constexpr int USED = LAST && IS_STUDENT ? 1 : 3;
+    __device__ __forceinline__ void updateBackward(int l) {
+        const bool hasGates = l < L - 1 || !IS_STUDENT;
         const Real* M = stage + stageMixing(SHAPE, true);
         forAll([&](int column, int c) {
             if (column >= N)
@@ -151,18 +152,18 @@ struct MoleculeLayers : MoleculePairs {
             float4& a = four(place.adjoint, l % 2, column, c);
             Real q_adj = 0, r_adj = 0;
             local(0, column, c) = a.x;
-            if (USED == 3)
+            if (hasGates)
                 combineAdjoints(a, four(place.after, l, column, c), number<float2>(place.gates, l, column, c), M,
                                 IS_STUDENT ? nullptr : mixed(l, column, c), q_adj, r_adj);
             local(1, column, c) = q_adj;
             local(2, column, c) = r_adj;
         });
         __syncthreads();
-        scatterLocal<UPDATE1_BACK, USED>();
+        scatterLocal<UPDATE1_BACK, 3>();
         if (isActivating())
             activateHiddenBackward(l, place.slopes);
         else
-            evaluateFilters<FIRST, true>(l, activatingWarps());
+            evaluateFilters<true>(l, activatingWarps());
         scatter.phase++;
         multiplyGathered<UPDATE0_BACK, 2>();
         forAll([&](int column, int c) {

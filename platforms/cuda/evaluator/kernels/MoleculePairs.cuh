@@ -98,19 +98,19 @@ struct MoleculePairs : MoleculeArrays {
      * F4 and its slopes for all pairs in block l of the network, from the table on the device, by the warps from
      * `firstWarp` on: others may do something else meanwhile.
      */
-    template <bool FIRST, bool SLOPES> __device__ __forceinline__ void evaluateFilters(int l, int firstWarp) const {
-        constexpr int AT_ONCE = 2, QUADS = FIRST ? 3 : 5; // so many entries are on their way at the same time
+    template <bool SLOPES> __device__ __forceinline__ void evaluateFilters(int l, int firstWarp) const {
+        constexpr int AT_ONCE = 2; // so many entries are on their way at the same time
         const float4* table = arrays.table + (size_t(l) * BLOCKS + rank) * (CELLS * TABLE_QUADS * SLICE);
         const Edge* pairs = at<Edge>(place.pairs);
         const int count = at<int>(place.firstPair)[ATOMS] * SLICE, threads = 32 * (MOLECULE_WARPS - firstWarp);
         for (int base = int(threadIdx.x) - 32 * firstWarp; base < count; base += AT_ONCE * threads) {
-            float4 quads[AT_ONCE][5] = {};
+            float4 quads[AT_ONCE][TABLE_QUADS];
 #pragma unroll
             for (int n = 0; n < AT_ONCE; n++) {
                 const int k = min(base + n * threads, count - 1);
                 const float4* cell = table + pairs[k / SLICE].cell * (TABLE_QUADS * SLICE) + k % SLICE;
 #pragma unroll
-                for (int quad = 0; quad < QUADS; quad++)
+                for (int quad = 0; quad < TABLE_QUADS; quad++)
                     quads[n][quad] = loadGlobal(cell + quad * SLICE);
             }
 #pragma unroll
@@ -118,7 +118,7 @@ struct MoleculePairs : MoleculeArrays {
                 const int k = base + n * threads;
                 if (k >= count)
                     break;
-                const Filter f = evaluateFilter<FIRST, SLOPES, 1>(quads[n], pairs[k / SLICE].t);
+                const Filter f = evaluateFilter<false, SLOPES, 1>(quads[n], pairs[k / SLICE].t);
                 at<float4>(place.filters)[k] = make_float4(f.s, f.u, f.v, f.ds);
                 if (SLOPES)
                     at<float2>(place.filterSlopes)[k] = make_float2(f.du, f.dv);

@@ -4,21 +4,21 @@
 /** F6 of block l and F5a of the next. */
 template <int NT> __device__ __forceinline__ void nodeForward(const Arrays& arrays, int l, unsigned char* memory) {
     const Columns<NT> columns(memory, blockIdx.x * Columns<NT>::COUNT, arrays.numAtoms);
+    startNext();
     updateForward<NT, false>(arrays, l, columns);
-    if (!IS_STUDENT)
+    if constexpr (!IS_STUDENT)
         contextForward(arrays, l + 1, columns);
 }
 
 /** F6 of the last block, F7, and back: B7, B6. */
 template <int NT> __device__ __forceinline__ void nodeTurn(const Arrays& arrays, unsigned char* memory) {
     const Columns<NT> columns(memory, blockIdx.x * Columns<NT>::COUNT, arrays.numAtoms);
+    startNext();
     updateForward<NT, true>(arrays, L - 1, columns);
-    const Real* weights = arrays.weights + readoutOffset(SHAPE, 0, false);
-    readoutForward(weights, arrays.readout, columns,
-                   [&](int column, double energy) { arrays.atomEnergies[columns.first + column] += energy; });
+    readout(arrays.weights + readoutOffset(SHAPE, 0, false), arrays.readout, arrays.hasForces, columns,
+            [&](int column, double energy) { arrays.atomEnergies[columns.first + column] += energy; });
     if (!arrays.hasForces)
         return;
-    readoutBackward(weights, arrays.readout, columns);
     Real4* adjoint = arrays.adjoint[(L - 1) % 2];
     columns.forAll([&](int column, int channel) {
         if (columns.has(column))
@@ -31,7 +31,8 @@ template <int NT> __device__ __forceinline__ void nodeTurn(const Arrays& arrays,
 /** B5a of block l and B6 of the one before. */
 template <int NT> __device__ __forceinline__ void nodeBackward(const Arrays& arrays, int l, unsigned char* memory) {
     const Columns<NT> columns(memory, blockIdx.x * Columns<NT>::COUNT, arrays.numAtoms);
-    if (!IS_STUDENT)
+    startNext();
+    if constexpr (!IS_STUDENT)
         contextBackward(arrays, l, columns);
     updateBackward<NT, false>(arrays, l - 1, columns);
 }
@@ -40,17 +41,17 @@ template <int NT> __device__ __forceinline__ void nodeBackward(const Arrays& arr
 
 #if PAINN_HAS_GROUP(5)
 
-extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_FEW) nodeFew(const Arrays arrays, int l) {
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeFew(const Arrays arrays, int l) {
     SHARED_MEMORY(memory);
     nodeForward<1>(arrays, l, memory);
 }
 
-extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_FEW) nodeTurnFew(const Arrays arrays, int) {
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeTurnFew(const Arrays arrays, int) {
     SHARED_MEMORY(memory);
     nodeTurn<1>(arrays, memory);
 }
 
-extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_FEW) nodeBackFew(const Arrays arrays, int l) {
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeBackFew(const Arrays arrays, int l) {
     SHARED_MEMORY(memory);
     nodeBackward<1>(arrays, l, memory);
 }
@@ -59,17 +60,36 @@ extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_FEW) nodeBackFew(co
 
 #if PAINN_HAS_GROUP(6)
 
-extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_MANY) nodeMany(const Arrays arrays, int l) {
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeSome(const Arrays arrays, int l) {
+    SHARED_MEMORY(memory);
+    nodeForward<2>(arrays, l, memory);
+}
+
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeTurnSome(const Arrays arrays, int) {
+    SHARED_MEMORY(memory);
+    nodeTurn<2>(arrays, memory);
+}
+
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeBackSome(const Arrays arrays, int l) {
+    SHARED_MEMORY(memory);
+    nodeBackward<2>(arrays, l, memory);
+}
+
+#endif
+
+#if PAINN_HAS_GROUP(7)
+
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeMany(const Arrays arrays, int l) {
     SHARED_MEMORY(memory);
     nodeForward<PAINN_MANY>(arrays, l, memory);
 }
 
-extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_MANY) nodeTurnMany(const Arrays arrays, int) {
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeTurnMany(const Arrays arrays, int) {
     SHARED_MEMORY(memory);
     nodeTurn<PAINN_MANY>(arrays, memory);
 }
 
-extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS_MANY) nodeBackMany(const Arrays arrays, int l) {
+extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeBackMany(const Arrays arrays, int l) {
     SHARED_MEMORY(memory);
     nodeBackward<PAINN_MANY>(arrays, l, memory);
 }

@@ -7,13 +7,13 @@ template <int NT> struct Columns {
     static constexpr NodeMemory M = nodeMemory(SHAPE, COUNT);
     int first, numAtoms;
     Real *input, *hidden, *slopes, *vectors, *mixed;
-    float* halves; ///< for multiply(): few columns are so little work that two warps share a sum
+    float* halves; ///< for multiply()
 
     /** @param first, end   atoms */
     __device__ __forceinline__ Columns(unsigned char* memory, int first, int end)
         : first(first), numAtoms(end), input(reinterpret_cast<Real*>(memory)), hidden(input + M.hidden),
           slopes(input + M.slopes), vectors(input + M.vectors), mixed(input + M.mixed),
-          halves(NT == 1 ? reinterpret_cast<float*>(input + M.halves) : nullptr) {}
+          halves(reinterpret_cast<float*>(input + M.halves)) {}
     /** Where a channel of a column's atom stands in an [N][H] array; columns without an atom have none. */
     __device__ __forceinline__ size_t place(int column, int channel) const {
         return size_t(first + column) * H + channel;
@@ -38,11 +38,6 @@ template <int NT> struct Columns {
     }
 };
 
-/** An array [N][H] of block l. */
-template <class T> __device__ __forceinline__ T* ofBlock(T* array, const Arrays& arrays, int l) {
-    return array + size_t(l) * arrays.numAtoms * H;
-}
-
 /** The vectors in x, y, z of f as rows of the matrix that mixes them: [3 columns][H]. */
 template <int NT>
 __device__ __forceinline__ void storeVectors(const Columns<NT>& columns, int column, int channel, const Real4& f) {
@@ -52,42 +47,49 @@ __device__ __forceinline__ void storeVectors(const Columns<NT>& columns, int col
     columns.vectors[(3 * column + 2) * row + channel] = f.w;
 }
 
-/** The hidden layer LAYER of an MLP, from USED parts of columns.in to columns.mid; slopes [N][H] of its block are kept.
+/**
+ * The hidden layer LAYER of an MLP, from USED parts of columns.in to columns.mid; slopes [N][H] of its block are kept.
+ * Here and below: a layer waits for its inputs when its weights are on their way, so the stages before and after need
+ * no barrier of their own.
  */
 template <int LAYER, int USED, int NT>
-__device__ __forceinline__ void hiddenForward(const Arrays& arrays, int l, const Columns<NT>& columns, Real* slopes) {
-    const Real* bias = layerBias<LAYER>(arrays, l);
-    multiplyLayer<LAYER, 1, USED, NT>(arrays, l, columns.input, Columns<NT>::M.inputRow, columns.halves,
-                                      [&](int channel, int column, const Real(&y)[1]) {
-                                          Real value, slope;
-                                          activate(y[0] + bias[channel], value, slope);
-                                          columns.mid(column, channel) = value;
-                                          if (columns.has(column))
-                                              slopes[columns.place(column, channel)] = slope;
-                                      });
+__device__ __forceinline__ void hiddenForward(LayerWeights<LAYER, 1, USED, NT, true>& layer, const Columns<NT>& columns,
+                                              Real* slopes) {
     __syncthreads();
+    multiply(layer.weights, columns.input, Columns<NT>::M.inputRow, columns.halves,
+             [&](int channel, int column, const Real(&y)[1]) {
+                 Real value, slope;
+                 activate(y[0], value, slope);
+                 columns.mid(column, channel) = value;
+                 if (columns.has(column))
+                     slopes[columns.place(column, channel)] = slope;
+             });
 }
 
 /** Its adjoint, by the transposed layer BACK behind it. */
 template <int BACK, int USED, int NT>
-__device__ __forceinline__ void hiddenBackward(const Arrays& arrays, int l, const Columns<NT>& columns,
-                                               const Real* slopes) {
-    multiplyLayer<BACK, 1, USED, NT>(arrays, l, columns.input, Columns<NT>::M.inputRow, columns.halves,
-                                     [&](int channel, int column, const Real(&y)[1]) {
-                                         columns.mid(column, channel) =
-                                             columns.has(column) ? y[0] * slopes[columns.place(column, channel)]
-                                                                 : Real(0);
-                                     });
+__device__ __forceinline__ void hiddenBackward(LayerWeights<BACK, 1, USED, NT, false>& layer,
+                                               const Columns<NT>& columns, const Real* slopes) {
     __syncthreads();
+    multiply(
+        layer.weights, columns.input, Columns<NT>::M.inputRow, columns.halves,
+        [&](int channel, int column) { return columns.has(column) ? slopes[columns.place(column, channel)] : Real(0); },
+        [&](int channel, int column, const Real(&y)[1], Real slope) {
+            columns.mid(column, channel) = columns.has(column) ? y[0] * slope : Real(0);
+        });
 }
 
 /** F6a, canonical: [V, W] of all columns from their vectors. */
 template <int NT> __device__ __forceinline__ void mixVectors(const Arrays& arrays, int l, const Columns<NT>& columns) {
-    multiplyLayer<MIX, 2, 1, 3 * NT>(arrays, l, columns.vectors, Columns<NT>::M.vectorsRow, columns.halves,
-                                     [&](int channel, int k, const Real(&y)[2]) {
-                                         columns.mix(k / 3, channel, 0, k % 3) = y[0];
-                                         columns.mix(k / 3, channel, 1, k % 3) = y[1];
-                                     });
+    LayerWeights<MIX, 2, 1, 3 * NT, false> mix;
+    mix.start(arrays, l);
+    __syncthreads();
+    multiply(mix.weights, columns.vectors, Columns<NT>::M.vectorsRow, columns.halves,
+             [&](int channel, int k, const Real(&y)[2]) {
+                 columns.mix(k / 3, channel, 0, k % 3) = y[0];
+                 columns.mix(k / 3, channel, 1, k % 3) = y[1];
+             });
+    __syncthreads();
 }
 
 /** The 3x3 matrix of a student's block. */

@@ -24,9 +24,13 @@ __device__ __forceinline__ float2 loadGlobal(const float2* p) {
     asm volatile("ld.global.v2.f32 {%0,%1},[%2];" : "=f"(v.x), "=f"(v.y) : "l"(p));
     return v;
 }
+
+/** Likewise, of what is read once: it takes nobody's place in the first-level cache. */
 __device__ __forceinline__ float4 loadGlobal(const float4* p) {
     float4 v;
-    asm volatile("ld.global.v4.f32 {%0,%1,%2,%3},[%4];" : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w) : "l"(p));
+    asm volatile("ld.global.L1::no_allocate.v4.f32 {%0,%1,%2,%3},[%4];"
+                 : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w)
+                 : "l"(p));
     return v;
 }
 
@@ -50,6 +54,25 @@ __device__ __forceinline__ void commitCopies() {
 template <int N> __device__ __forceinline__ void waitCopies() {
 #if PAINN_CAPABILITY >= 80
     asm volatile("cp.async.wait_group %0;" ::"n"(N) : "memory");
+#endif
+}
+
+// From capability 9.0 on the kernels of a list overlap. Each begins with startNext() and, in front of the first read or
+// write of anything that another kernel of the list writes or reads, has waitForPrevious() in all its threads. Since none
+// ends before those in front of it, it waits for all of them. What lies in between must need nothing but constants of
+// the list: the network, elements, positions.
+
+/** The next kernel may start when all blocks of this one have come here. */
+__device__ __forceinline__ void startNext() {
+#if PAINN_CAPABILITY >= 90
+    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
+/** Wait until the kernels in front of this one have ended and what they wrote can be read. */
+__device__ __forceinline__ void waitForPrevious() {
+#if PAINN_CAPABILITY >= 90
+    asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
 }
 

@@ -16,23 +16,6 @@ __device__ inline void report(const Arrays& arrays, int problem, int atom1, int 
     *reinterpret_cast<int4*>(arrays.hostReport) = make_int4(problem, atom1, atom2, arrays.report->mostEdges);
 }
 
-/**
- * By all threads of a block, at its end: of so many blocks the one that comes last shows the host what was reported. The
- * list of candidates is good for now.
- */
-__device__ __forceinline__ void showReport(const Arrays& arrays, int blocks) {
-    __threadfence();
-    __syncthreads();
-    if (threadIdx.x != 0 || atomicAdd(&arrays.report->blocksDone, 1) != blocks - 1)
-        return;
-    arrays.report->blocksDone = 0;
-    if (arrays.hasCandidates)
-        *arrays.rebuild = 0;
-    __threadfence();
-    *arrays.hostReport = *arrays.report;
-    __threadfence_system();
-}
-
 /** An atom's energy, which is reported if it is not a number that makes sense. */
 __device__ __forceinline__ double checkEnergy(const Arrays& arrays, int atom, double energy) {
     if (!(energy < 1e18 && energy > -1e18))

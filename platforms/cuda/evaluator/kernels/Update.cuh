@@ -64,18 +64,15 @@ template <int NT> __device__ __forceinline__ void loadUpdate(const Arrays& array
         else
             storeVectors(columns, column, channel, f);
     });
-    __syncthreads();
     if (IS_STUDENT)
         return;
     mixVectors(arrays, l, columns);
-    __syncthreads();
     columns.forAll([&](int column, int channel) {
         Real square = NORM_EPSILON;
         for (int x = 0; x < 3; x++)
             square += columns.mix(column, channel, 0, x) * columns.mix(column, channel, 0, x);
         columns.in(column, H + channel) = squareRoot(square);
     });
-    __syncthreads();
 }
 
 /**
@@ -84,14 +81,22 @@ template <int NT> __device__ __forceinline__ void loadUpdate(const Arrays& array
  */
 template <int NT, bool LAST>
 __device__ __forceinline__ void updateForward(const Arrays& arrays, int l, const Columns<NT>& columns) {
+    LayerWeights<UPDATE0, 1, 2, NT, true> layer0;
+    if (IS_STUDENT)
+        layer0.start(arrays, l);
+    waitForPrevious();
     loadUpdate(arrays, l, columns);
-    hiddenForward<UPDATE0, 2>(arrays, l, columns, ofBlock(arrays.updateSlope, arrays, l));
+    if (!IS_STUDENT) // after another layer
+        layer0.start(arrays, l);
+    hiddenForward(layer0, columns, ofBlock(arrays.updateSlope, arrays, l));
     constexpr int GROUPS = LAST && IS_STUDENT ? 1 : 3; // p, or p, q and r
-    const Real* bias1 = layerBias<UPDATE1>(arrays, l);
     const Real4* after = ofBlock(arrays.after, arrays, l);
     const Real* M = getMixing(arrays, l);
-    multiplyLayer<UPDATE1, GROUPS, 1, NT>(
-        arrays, l, columns.hidden, Columns<NT>::M.hiddenRow, columns.halves,
+    LayerWeights<UPDATE1, GROUPS, 1, NT, true> layer1;
+    layer1.start(arrays, l);
+    __syncthreads();
+    multiply(
+        layer1.weights, columns.hidden, Columns<NT>::M.hiddenRow, columns.halves,
         [&](int channel, int column, const Real(&y)[GROUPS]) {
             if (!columns.has(column)) {
                 columns.in(column, channel) = 0;
@@ -99,9 +104,9 @@ __device__ __forceinline__ void updateForward(const Arrays& arrays, int l, const
             }
             const size_t k = columns.place(column, channel);
             Real4 f = after[k];
-            f.x += y[0] + bias1[channel];
+            f.x += y[0];
             if (GROUPS == 3) {
-                const Real q = y[GROUPS / 2] + bias1[H + channel], r = y[GROUPS - 1] + bias1[2 * H + channel];
+                const Real q = y[GROUPS / 2], r = y[GROUPS - 1];
                 ofBlock(arrays.gates, arrays, l)[k] = makeReal2(q, r);
                 applyGates(f, q, r, M, IS_STUDENT ? nullptr : &columns.mix(column, channel, 0, 0));
             }
@@ -109,7 +114,6 @@ __device__ __forceinline__ void updateForward(const Arrays& arrays, int l, const
             if (!LAST)
                 ofBlock(arrays.before, arrays, l)[k] = f;
         });
-    __syncthreads();
 }
 
 /** B6c: the adjoints of p, q, r into columns.in; what V and W get by this way into columns.vectors or `adjoint`. */
@@ -136,7 +140,6 @@ __device__ __forceinline__ void combineBackward(const Arrays& arrays, int l, con
         columns.in(column, H + channel) = q_adj;
         columns.in(column, 2 * H + channel) = r_adj;
     });
-    __syncthreads();
 }
 
 /** B6: the adjoints of one parity, from behind the update to behind the message, in place. */
@@ -144,20 +147,26 @@ template <int NT, bool LAST>
 __device__ __forceinline__ void updateBackward(const Arrays& arrays, int l, const Columns<NT>& columns) {
     Real4* adjoint = arrays.adjoint[l % 2];
     const Real4* after = ofBlock(arrays.after, arrays, l);
+    constexpr int USED = LAST && IS_STUDENT ? 1 : 3;
+    LayerWeights<UPDATE1_BACK, 1, USED, NT, false> back1;
+    if (IS_STUDENT)
+        back1.start(arrays, l);
+    waitForPrevious();
     if (!IS_STUDENT) {
         columns.forAll([&](int column, int channel) {
             storeVectors(columns, column, channel,
                          columns.has(column) ? after[columns.place(column, channel)] : makeReal4(0, 0, 0, 0));
         });
-        __syncthreads();
         mixVectors(arrays, l, columns);
-        __syncthreads();
+        back1.start(arrays, l);
     }
     combineBackward<NT, LAST>(arrays, l, columns, adjoint);
-    constexpr int USED = LAST && IS_STUDENT ? 1 : 3;
-    hiddenBackward<UPDATE1_BACK, USED>(arrays, l, columns, ofBlock(arrays.updateSlope, arrays, l));
-    multiplyLayer<UPDATE0_BACK, 2, 1, NT>(
-        arrays, l, columns.hidden, Columns<NT>::M.hiddenRow, columns.halves,
+    hiddenBackward(back1, columns, ofBlock(arrays.updateSlope, arrays, l));
+    LayerWeights<UPDATE0_BACK, 2, 1, NT, false> back0;
+    back0.start(arrays, l);
+    __syncthreads();
+    multiply(
+        back0.weights, columns.hidden, Columns<NT>::M.hiddenRow, columns.halves,
         [&](int channel, int column, const Real(&y)[2]) {
             Real4 a = makeReal4(0, 0, 0, 0), f = a;
             Real2 qr = makeReal2(0, 0);
@@ -178,15 +187,16 @@ __device__ __forceinline__ void updateBackward(const Arrays& arrays, int l, cons
             if (columns.has(column))
                 adjoint[k] = a;
         });
-    __syncthreads();
-    if (IS_STUDENT)
-        return;
-    multiplyLayer<MIX_BACK, 1, 2, 3 * NT>(arrays, l, columns.vectors, Columns<NT>::M.vectorsRow, columns.halves,
-                                          [&](int channel, int k, const Real(&y)[1]) {
-                                              if (!columns.has(k / 3))
-                                                  return;
-                                              Real4& a = adjoint[columns.place(k / 3, channel)];
-                                              (k % 3 == 0 ? a.y : k % 3 == 1 ? a.z : a.w) += y[0];
-                                          });
-    __syncthreads();
+    if constexpr (!IS_STUDENT) {
+        LayerWeights<MIX_BACK, 1, 2, 3 * NT, false> mixBack;
+        mixBack.start(arrays, l);
+        __syncthreads();
+        multiply(mixBack.weights, columns.vectors, Columns<NT>::M.vectorsRow, columns.halves,
+                 [&](int channel, int k, const Real(&y)[1]) {
+                     if (!columns.has(k / 3))
+                         return;
+                     Real4& a = adjoint[columns.place(k / 3, channel)];
+                     (k % 3 == 0 ? a.y : k % 3 == 1 ? a.z : a.w) += y[0];
+                 });
+    }
 }
