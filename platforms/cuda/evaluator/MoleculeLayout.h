@@ -134,7 +134,7 @@ PAINN_BOTH constexpr MoleculeMemory moleculeMemory(const Shape& shape, const Mol
     m.neighborSets = m.slots + padTo16(N * 4);
     m.firstPair = m.neighborSets + padTo16(N * 4);
     m.neighbors = m.firstPair + padTo16((N + 1) * 4);
-    m.pairs = m.neighbors + padTo16(N * N * 2);
+    m.pairs = m.neighbors + padTo16((N * N + 4) * 2); // entries are read ahead
     m.pairEnergies = m.pairs + pairs * 32;
     m.before = m.pairEnergies + padTo16(pairs * 8);
     m.context = m.before + shape.L * N * SLICE * four;

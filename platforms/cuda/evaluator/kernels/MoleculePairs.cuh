@@ -130,9 +130,11 @@ struct MoleculePairs : MoleculeArrays {
     template <bool SLOPES, class Use> __device__ __forceinline__ void forEdges(int n, Use use) const {
         const int lane = threadIdx.x % 32, c = lane % SLICE, count = __popc(at<unsigned>(place.neighborSets)[n]);
         const PackedEdge* list = at<PackedEdge>(place.neighbors) + n * ATOMS;
+        PackedEdge next = list[lane / SLICE]; // read ahead; there may be none
 #pragma unroll 1
         for (int e = lane / SLICE; e < count; e += 32 / SLICE) {
-            const int j = list[e].neighbor(), pair = list[e].pair();
+            const int j = next.neighbor(), pair = next.pair();
+            next = list[e + 32 / SLICE];
             Edge edge = at<Edge>(place.pairs)[pair];
             edge.j = j;
             const Real sign = j > n ? Real(-1) : Real(1); // the pair is seen from the atom of higher index
