@@ -104,14 +104,15 @@ struct MoleculePairs : MoleculeArrays {
         const Edge* pairs = at<Edge>(place.pairs);
         const int count = at<int>(place.firstPair)[ATOMS] * SLICE, threads = 32 * (MOLECULE_WARPS - firstWarp);
         for (int base = int(threadIdx.x) - 32 * firstWarp; base < count; base += AT_ONCE * threads) {
-            float4 quads[AT_ONCE][TABLE_QUADS];
+            float4 quads[AT_ONCE][TABLE_QUADS] = {};
 #pragma unroll
             for (int n = 0; n < AT_ONCE; n++) {
                 const int k = min(base + n * threads, count - 1);
                 const float4* cell = table + pairs[k / SLICE].cell * (TABLE_QUADS * SLICE) + k % SLICE;
 #pragma unroll
                 for (int quad = 0; quad < TABLE_QUADS; quad++)
-                    quads[n][quad] = loadGlobal(cell + quad * SLICE);
+                    if (quad < 3 || l > 0) // vectors have no filter in the first block
+                        quads[n][quad] = loadGlobal(cell + quad * SLICE);
             }
 #pragma unroll
             for (int n = 0; n < AT_ONCE; n++) {
