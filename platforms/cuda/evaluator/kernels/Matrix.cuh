@@ -49,12 +49,11 @@ __device__ __forceinline__ void multiplyStep(float (&c)[TILES][NT][4], const flo
  * @tparam BIASED    y has a bias
  */
 template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, bool BIASED> struct Weights {
-    static constexpr int ROWS = OUT / TILE_ROWS, STEPS = IN / 16;                      // of a half
-    static constexpr int FOURS = TILES * USED;                                         // of a step
-    static constexpr int ROOM = PAINN_GROUP == 2 ? 3 : NT == 1 ? 12 : NT == 2 ? 8 : 3; // registers for so many fours
-    static constexpr int AHEAD = STEPS < 2 || ROOM < 3 * FOURS ? (STEPS < 2 ? 1 : 2)
-                                 : ROOM / FOURS < STEPS        ? ROOM / FOURS
-                                                               : STEPS;
+    static constexpr int ROWS = OUT / TILE_ROWS, STEPS = IN / 16; // of a half
+    static constexpr int FOURS = TILES * USED;                    // of a step
+    // There are registers for about so many fours; few in the molecule kernel, which has its own use for them.
+    static constexpr int ROOM = PAINN_GROUP == 2 ? 3 : NT == 1 ? (IS_STUDENT ? 12 : 8) : NT == 2 ? 8 : 3;
+    static constexpr int WANTED = ROOM / FOURS < 2 ? 2 : ROOM / FOURS, AHEAD = WANTED < STEPS ? WANTED : STEPS;
     float4 fours[AHEAD][USED][TILES];
     Real bias[TILES];
     const Real* W; ///< [ALL / 16][IN / 8][PARTS][32] fours, one for each lane of a warp; then ALL biases

@@ -63,15 +63,15 @@ template <int NT> __device__ __forceinline__ void loadUpdate(const Arrays& array
         else
             storeVectors(columns, column, channel, f);
     });
-    if (IS_STUDENT)
-        return;
-    mixVectors(arrays, l, columns);
-    columns.forAll([&](int column, int channel) {
-        Real square = NORM_EPSILON;
-        for (int x = 0; x < 3; x++)
-            square += columns.mix(column, channel, 0, x) * columns.mix(column, channel, 0, x);
-        columns.in(column, H + channel) = squareRoot(square);
-    });
+    if constexpr (!IS_STUDENT) {
+        mixVectors(arrays, l, columns);
+        columns.forAll([&](int column, int channel) {
+            Real square = NORM_EPSILON;
+            for (int x = 0; x < 3; x++)
+                square += columns.mix(column, channel, 0, x) * columns.mix(column, channel, 0, x);
+            columns.in(column, H + channel) = squareRoot(square);
+        });
+    }
 }
 
 /**
@@ -162,7 +162,7 @@ __device__ __forceinline__ void updateBackward(const Arrays& arrays, int l, cons
         back1.start(arrays, l);
     const Mixing mixing(arrays, l);
     waitForPrevious();
-    if (!IS_STUDENT) {
+    if constexpr (!IS_STUDENT) {
         columns.forAllOf(after,
                          [&](int column, int channel, const Real4& f) { storeVectors(columns, column, channel, f); });
         mixVectors(arrays, l, columns);
