@@ -7,9 +7,8 @@ __device__ __forceinline__ void contextForward(const Arrays& arrays, int l, cons
     Real4* context = ofBlock(arrays.context, arrays, l - 1);
     LayerWeights<CONTEXT0, 1, 1, NT, true> layer0;
     layer0.start(arrays, l);
-    hiddenForward(layer0, columns, ofBlock(arrays.contextSlope, arrays, l - 1));
     LayerWeights<CONTEXT1, 3, 1, NT, true> layer1;
-    layer1.start(arrays, l);
+    hiddenForward(layer0, columns, ofBlock(arrays.contextSlope, arrays, l - 1), [&] { layer1.start(arrays, l); });
     __syncthreads();
     multiply(layer1.weights, columns.hidden, Columns<NT>::M.hiddenRow, columns.halves,
              [&](int channel, int column, const Real(&y)[3]) {
@@ -31,10 +30,9 @@ __device__ __forceinline__ void contextBackward(const Arrays& arrays, int l, con
         columns.in(column, H + channel) = c.y;
         columns.in(column, 2 * H + channel) = c.z;
     });
-    hiddenBackward(back1, columns, ofBlock(arrays.contextSlope, arrays, l - 1));
-    Real4* adjoint = arrays.adjoint[(l + 1) % 2];
     LayerWeights<CONTEXT0_BACK, 1, 1, NT, false> back0;
-    back0.start(arrays, l);
+    hiddenBackward(back1, columns, ofBlock(arrays.contextSlope, arrays, l - 1), [&] { back0.start(arrays, l); });
+    Real4* adjoint = arrays.adjoint[(l + 1) % 2];
     __syncthreads();
     multiply(back0.weights, columns.hidden, Columns<NT>::M.hiddenRow, columns.halves,
              [&](int channel, int column, const Real(&y)[1]) {

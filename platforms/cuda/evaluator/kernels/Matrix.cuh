@@ -49,9 +49,9 @@ __device__ __forceinline__ float4 loadWeights(const float4* p) {
 }
 
 /**
- * The weights of a layer for one of two warps that share tiles of 16 outputs; each has the channels of half of the steps.
- * They come from the second-level cache, which takes as long as many products: so many of them are always on their way,
- * and the first ones are sent for before there is anything to multiply.
+ * The weights of a layer for one of two warps that share tiles of 16 outputs; each has the channels of half of the
+ * steps. They come from the second-level cache, which takes as long as many products: so many of them are always on
+ * their way, and the first ones are sent for before there is anything to multiply.
  *
  * @tparam OUT, IN   channels; the layer has ALL outputs, of which the first TILES OUT are computed, and PARTS IN inputs
  * @tparam USED      so many parts are not zero
@@ -60,10 +60,9 @@ __device__ __forceinline__ float4 loadWeights(const float4* p) {
 template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, bool BIASED> struct Weights {
     static constexpr int ROWS = OUT / TILE_ROWS, STEPS = IN / 16; // of a half
     static constexpr int FOURS = TILES * USED;                    // of a step
-    static constexpr int ROOM = PAINN_GROUP == 2 ? 3 : NT == 1 ? 12 : NT == 2 ? 8 : 3; // registers for so many fours
-    static constexpr int AHEAD = STEPS < 2 || ROOM < 3 * FOURS ? (STEPS < 2 ? 1 : 2)
-                                 : ROOM / FOURS < STEPS        ? ROOM / FOURS
-                                                               : STEPS;
+    // There are registers for about so many fours; few in the molecule kernel, which has its own use for them.
+    static constexpr int ROOM = PAINN_GROUP == 2 ? 3 : NT == 1 ? (IS_STUDENT ? 12 : 8) : NT == 2 ? 8 : 3;
+    static constexpr int WANTED = ROOM / FOURS < 2 ? 2 : ROOM / FOURS, AHEAD = WANTED < STEPS ? WANTED : STEPS;
     float4 fours[AHEAD][USED][TILES];
     Real bias[TILES];
     const Real* W; ///< [ALL / 16][IN / 8][PARTS][32] fours, one for each lane of a warp; then ALL biases
@@ -124,18 +123,20 @@ template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, bool
 /**
  * y = W x for 8 NT columns. Calls finish(channel, column, y, extra) with y [TILES], the outputs channel, OUT + channel
  * ... of a column, by some thread for each channel and column; extra is what fetch(channel, column) returned before the
- * products, so that it can come from far away.
+ * products, so that it can come from far away. Calls begin() behind the products: for the weights of the next layer.
  *
  * Inputs come in steps of 8 channels with all their parts, the products of a step are summed by the tensor cores, the
  * steps of the first and of the second half of the channels are added one after the other, and last the two halves.
  *
  * @param weights    started
  * @param x          [8 NT][row] inputs, of part p from p IN on; shared memory
- * @param halves     where two warps bring their halves together: shared memory, [pairs of warps][TILES][NT][2][32] pairs
+ * @param halves     where two warps bring their halves together: shared memory, [pairs of warps][TILES][NT][2][32]
+ * pairs
  */
-template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, bool BIASED, class Fetch, class Finish>
+template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, bool BIASED, class Begin, class Fetch,
+          class Finish>
 __device__ __forceinline__ void multiply(Weights<TILES, OUT, ALL, IN, PARTS, USED, NT, BIASED>& weights, const Real* x,
-                                         int row, float* halves, Fetch fetch, Finish finish) {
+                                         int row, float* halves, Begin begin, Fetch fetch, Finish finish) {
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, q = lane % 4, half = warp % 2;
     constexpr int ROWS = OUT / TILE_ROWS;
     const int workers = blockDim.x / 64;
@@ -152,6 +153,8 @@ __device__ __forceinline__ void multiply(Weights<TILES, OUT, ALL, IN, PARTS, USE
                 extra[k / 2][k % 2] = fetch(m * TILE_ROWS + g + 8 * half, k / 2 * 8 + 2 * q + k % 2);
             weights.multiplyHalf(x, row, m, sum);
         }
+        if (first + workers >= ROWS)
+            begin();
         float2* place = reinterpret_cast<float2*>(halves) + (warp / 2 * TILES * NT * 2) * 32 + lane;
 #pragma unroll
         for (int k = 0; k < TILES * NT; k++) {
@@ -193,10 +196,12 @@ template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, bool
     }
 };
 
-template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, bool BIASED, class Fetch, class Finish>
+template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, bool BIASED, class Begin, class Fetch,
+          class Finish>
 __device__ __forceinline__ void multiply(const Weights<TILES, OUT, ALL, IN, PARTS, USED, NT, BIASED>& weights,
-                                         const Real* x, int row, float*, Fetch fetch, Finish finish) {
+                                         const Real* x, int row, float*, Begin begin, Fetch fetch, Finish finish) {
     const Real* W = weights.W;
+    begin();
     for (int item = threadIdx.x; item < OUT * 8 * NT; item += blockDim.x) {
         const int channel = item % OUT, column = item / OUT;
         Real y[TILES] = {};
@@ -217,8 +222,9 @@ __device__ __forceinline__ void multiply(const Weights<TILES, OUT, ALL, IN, PART
 template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, bool BIASED, class Finish>
 __device__ __forceinline__ void multiply(Weights<TILES, OUT, ALL, IN, PARTS, USED, NT, BIASED>& weights, const Real* x,
                                          int row, float* halves, Finish finish) {
-    multiply(weights, x, row, halves, [](int, int) { return 0; },
-             [&](int channel, int column, const Real(&y)[TILES], int) { finish(channel, column, y); });
+    multiply(
+        weights, x, row, halves, [] {}, [](int, int) { return 0; },
+        [&](int channel, int column, const Real(&y)[TILES], int) { finish(channel, column, y); });
 }
 
 /** The weights of a layer of block l. */

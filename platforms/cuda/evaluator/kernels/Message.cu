@@ -96,12 +96,14 @@ template <bool SHARED>
 __device__ __forceinline__ const Real4* startTable(const Arrays& arrays, int l, unsigned char* memory) {
     constexpr int size = CELLS * TABLE_QUADS * SLICE;
     const Real4* table = arrays.table + (size_t(l) * (H / SLICE) + blockIdx.x) * size;
-    if constexpr (!SHARED)
+    if constexpr (SHARED) {
+        for (size_t k = threadIdx.x; k < sizeof(Real4) * size / 16; k += blockDim.x)
+            copyAsync16(memory + 16 * k, reinterpret_cast<const char*>(table) + 16 * k);
+        commitCopies();
+        return reinterpret_cast<const Real4*>(memory);
+    }
+    else
         return table;
-    for (size_t k = threadIdx.x; k < sizeof(Real4) * size / 16; k += blockDim.x)
-        copyAsync16(memory + 16 * k, reinterpret_cast<const char*>(table) + 16 * k);
-    commitCopies();
-    return reinterpret_cast<const Real4*>(memory);
 }
 
 /** The end of startTable()'s copy. */

@@ -24,7 +24,6 @@ template <int NT> __device__ __forceinline__ void nodeTurn(const Arrays& arrays,
         if (columns.has(column))
             adjoint[columns.place(column, channel)] = makeReal4(columns.in(column, channel), 0, 0, 0);
     });
-    __syncthreads();
     updateBackward<NT, true>(arrays, L - 1, columns);
 }
 

@@ -31,10 +31,32 @@ template <int NT> struct Columns {
     __device__ __forceinline__ Real& mix(int column, int channel, int part, int x) const {
         return mixed[(column * H + channel) * 6 + part * 3 + x];
     }
-    /** Calls use(column, channel) for all of them, each by one thread. */
+    /** Calls use(column, channel, fetch(column, channel)) for all of them, each by one thread; some are fetched
+     * together. */
+    template <class Fetch, class Use> __device__ __forceinline__ void forAll(Fetch fetch, Use use) const {
+        constexpr int THREADS = 32 * NODE_WARPS, AT_ONCE = 2;
+        for (int first = threadIdx.x; first < COUNT * H; first += AT_ONCE * THREADS) {
+            decltype(fetch(0, 0)) fetched[AT_ONCE];
+#pragma unroll
+            for (int n = 0, k = first; n < AT_ONCE; n++, k += THREADS)
+                if (k < COUNT * H)
+                    fetched[n] = fetch(k / H, k % H);
+#pragma unroll
+            for (int n = 0, k = first; n < AT_ONCE; n++, k += THREADS)
+                if (k < COUNT * H)
+                    use(k / H, k % H, fetched[n]);
+        }
+    }
+    /** Likewise without anything to fetch. */
     template <class Use> __device__ __forceinline__ void forAll(Use use) const {
-        for (int k = threadIdx.x; k < COUNT * H; k += blockDim.x)
+        for (int k = threadIdx.x; k < COUNT * H; k += 32 * NODE_WARPS)
             use(k / H, k % H);
+    }
+    /** Calls use(column, channel, number) with the numbers of an [N][H] array, or zero for columns without an atom. */
+    template <class Use> __device__ __forceinline__ void forAllOf(const Real4* array, Use use) const {
+        forAll([&](int column,
+                   int channel) { return has(column) ? array[place(column, channel)] : makeReal4(0, 0, 0, 0); },
+               use);
     }
 };
 
@@ -49,30 +71,31 @@ __device__ __forceinline__ void storeVectors(const Columns<NT>& columns, int col
 
 /**
  * The hidden layer LAYER of an MLP, from USED parts of columns.in to columns.mid; slopes [N][H] of its block are kept.
- * Here and below: a layer waits for its inputs when its weights are on their way, so the stages before and after need
- * no barrier of their own.
+ * begin(): see multiply(). Here and below: a layer waits for its inputs when its weights are on their way, so the
+ * stages before and after need no barrier of their own.
  */
-template <int LAYER, int USED, int NT>
+template <int LAYER, int USED, int NT, class Begin>
 __device__ __forceinline__ void hiddenForward(LayerWeights<LAYER, 1, USED, NT, true>& layer, const Columns<NT>& columns,
-                                              Real* slopes) {
+                                              Real* slopes, Begin begin) {
     __syncthreads();
-    multiply(layer.weights, columns.input, Columns<NT>::M.inputRow, columns.halves,
-             [&](int channel, int column, const Real(&y)[1]) {
-                 Real value, slope;
-                 activate(y[0], value, slope);
-                 columns.mid(column, channel) = value;
-                 if (columns.has(column))
-                     slopes[columns.place(column, channel)] = slope;
-             });
+    multiply(
+        layer.weights, columns.input, Columns<NT>::M.inputRow, columns.halves, begin, [](int, int) { return 0; },
+        [&](int channel, int column, const Real(&y)[1], int) {
+            Real value, slope;
+            activate(y[0], value, slope);
+            columns.mid(column, channel) = value;
+            if (columns.has(column))
+                slopes[columns.place(column, channel)] = slope;
+        });
 }
 
 /** Its adjoint, by the transposed layer BACK behind it. */
-template <int BACK, int USED, int NT>
+template <int BACK, int USED, int NT, class Begin>
 __device__ __forceinline__ void hiddenBackward(LayerWeights<BACK, 1, USED, NT, false>& layer,
-                                               const Columns<NT>& columns, const Real* slopes) {
+                                               const Columns<NT>& columns, const Real* slopes, Begin begin) {
     __syncthreads();
     multiply(
-        layer.weights, columns.input, Columns<NT>::M.inputRow, columns.halves,
+        layer.weights, columns.input, Columns<NT>::M.inputRow, columns.halves, begin,
         [&](int channel, int column) { return columns.has(column) ? slopes[columns.place(column, channel)] : Real(0); },
         [&](int channel, int column, const Real(&y)[1], Real slope) {
             columns.mid(column, channel) = columns.has(column) ? y[0] * slope : Real(0);
@@ -97,3 +120,13 @@ __device__ __forceinline__ const Real* getMixing(const Arrays& arrays, int l) {
     constexpr int offset = layerOffset(SHAPE, 0, NUM_LAYERS), block = layerOffset(SHAPE, 1, 0);
     return arrays.weights + l * block + offset;
 }
+
+/** The same, read now: before anything that has to wait. */
+struct Mixing {
+    Real M[9];
+    __device__ __forceinline__ Mixing(const Arrays& arrays, int l) {
+#pragma unroll
+        for (int k = 0; k < 9 && IS_STUDENT; k++)
+            M[k] = getMixing(arrays, l)[k];
+    }
+};

@@ -58,9 +58,9 @@ template <int N> __device__ __forceinline__ void waitCopies() {
 }
 
 // From capability 9.0 on the kernels of a list overlap. Each begins with startNext() and, in front of the first read or
-// write of anything that another kernel of the list writes or reads, has waitForPrevious() in all its threads. Since none
-// ends before those in front of it, it waits for all of them. What lies in between must need nothing but constants of
-// the list: the network, elements, positions.
+// write of anything that another kernel of the list writes or reads, has waitForPrevious() in all its threads. Since
+// none ends before those in front of it, it waits for all of them. What lies in between must need nothing but constants
+// of the list: the network, elements, positions.
 
 /** The next kernel may start when all blocks of this one have come here. */
 __device__ __forceinline__ void startNext() {

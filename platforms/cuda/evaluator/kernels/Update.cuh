@@ -56,23 +56,22 @@ __device__ __forceinline__ void addInputAdjoints(Real4& a, const Real4& f, const
 /** F6a and F6b: the MLP's input [s, n] from the features after the message. */
 template <int NT> __device__ __forceinline__ void loadUpdate(const Arrays& arrays, int l, const Columns<NT>& columns) {
     const Real4* after = ofBlock(arrays.after, arrays, l);
-    columns.forAll([&](int column, int channel) {
-        const Real4 f = columns.has(column) ? after[columns.place(column, channel)] : makeReal4(0, 0, 0, 0);
+    columns.forAllOf(after, [&](int column, int channel, const Real4& f) {
         columns.in(column, channel) = f.x;
         if (IS_STUDENT)
             columns.in(column, H + channel) = squareRoot(f.y * f.y + f.z * f.z + f.w * f.w);
         else
             storeVectors(columns, column, channel, f);
     });
-    if (IS_STUDENT)
-        return;
-    mixVectors(arrays, l, columns);
-    columns.forAll([&](int column, int channel) {
-        Real square = NORM_EPSILON;
-        for (int x = 0; x < 3; x++)
-            square += columns.mix(column, channel, 0, x) * columns.mix(column, channel, 0, x);
-        columns.in(column, H + channel) = squareRoot(square);
-    });
+    if constexpr (!IS_STUDENT) {
+        mixVectors(arrays, l, columns);
+        columns.forAll([&](int column, int channel) {
+            Real square = NORM_EPSILON;
+            for (int x = 0; x < 3; x++)
+                square += columns.mix(column, channel, 0, x) * columns.mix(column, channel, 0, x);
+            columns.in(column, H + channel) = squareRoot(square);
+        });
+    }
 }
 
 /**
@@ -84,65 +83,75 @@ __device__ __forceinline__ void updateForward(const Arrays& arrays, int l, const
     LayerWeights<UPDATE0, 1, 2, NT, true> layer0;
     if (IS_STUDENT)
         layer0.start(arrays, l);
+    const Mixing mixing(arrays, l);
     waitForPrevious();
     loadUpdate(arrays, l, columns);
     if (!IS_STUDENT) // after another layer
         layer0.start(arrays, l);
-    hiddenForward(layer0, columns, ofBlock(arrays.updateSlope, arrays, l));
     constexpr int GROUPS = LAST && IS_STUDENT ? 1 : 3; // p, or p, q and r
-    const Real4* after = ofBlock(arrays.after, arrays, l);
-    const Real* M = getMixing(arrays, l);
     LayerWeights<UPDATE1, GROUPS, 1, NT, true> layer1;
-    layer1.start(arrays, l);
+    hiddenForward(layer0, columns, ofBlock(arrays.updateSlope, arrays, l), [&] { layer1.start(arrays, l); });
+    const Real4* after = ofBlock(arrays.after, arrays, l);
     __syncthreads();
-    multiply(
-        layer1.weights, columns.hidden, Columns<NT>::M.hiddenRow, columns.halves,
-        [&](int channel, int column, const Real(&y)[GROUPS]) {
-            if (!columns.has(column)) {
-                columns.in(column, channel) = 0;
-                return;
-            }
-            const size_t k = columns.place(column, channel);
-            Real4 f = after[k];
-            f.x += y[0];
-            if (GROUPS == 3) {
-                const Real q = y[GROUPS / 2], r = y[GROUPS - 1];
-                ofBlock(arrays.gates, arrays, l)[k] = makeReal2(q, r);
-                applyGates(f, q, r, M, IS_STUDENT ? nullptr : &columns.mix(column, channel, 0, 0));
-            }
-            columns.in(column, channel) = f.x;
-            if (!LAST)
-                ofBlock(arrays.before, arrays, l)[k] = f;
-        });
+    multiply(layer1.weights, columns.hidden, Columns<NT>::M.hiddenRow, columns.halves,
+             [&](int channel, int column, const Real(&y)[GROUPS]) {
+                 if (!columns.has(column)) {
+                     columns.in(column, channel) = 0;
+                     return;
+                 }
+                 const size_t k = columns.place(column, channel);
+                 Real4 f = after[k];
+                 f.x += y[0];
+                 if (GROUPS == 3) {
+                     const Real q = y[GROUPS / 2], r = y[GROUPS - 1];
+                     ofBlock(arrays.gates, arrays, l)[k] = makeReal2(q, r);
+                     applyGates(f, q, r, mixing.M, IS_STUDENT ? nullptr : &columns.mix(column, channel, 0, 0));
+                 }
+                 columns.in(column, channel) = f.x;
+                 if (!LAST)
+                     ofBlock(arrays.before, arrays, l)[k] = f;
+             });
 }
 
 /** B6c: the adjoints of p, q, r into columns.in; what V and W get by this way into columns.vectors or `adjoint`. */
-template <int NT, bool LAST>
+template <int NT>
 __device__ __forceinline__ void combineBackward(const Arrays& arrays, int l, const Columns<NT>& columns,
-                                                Real4* adjoint) {
+                                                const Mixing& mixing, Real4* adjoint) {
     const Real4* after = ofBlock(arrays.after, arrays, l);
     const Real2* gates = ofBlock(arrays.gates, arrays, l);
-    const Real* M = getMixing(arrays, l);
-    columns.forAll([&](int column, int channel) {
-        Real q_adj = 0, r_adj = 0;
-        const size_t k = columns.place(column, channel);
-        Real4 a = makeReal4(0, 0, 0, 0);
-        if (columns.has(column)) {
-            a = adjoint[k];
-            columns.in(column, channel) = a.x;
-            if (!LAST || !IS_STUDENT) {
-                combineAdjoints(a, after[k], gates[k], M, IS_STUDENT ? nullptr : &columns.mix(column, channel, 0, 0),
-                                q_adj, r_adj);
-                adjoint[k] = a;
+    struct Fetched {
+        Real4 a, f;
+        Real2 qr;
+    };
+    columns.forAll(
+        [&](int column, int channel) {
+            const size_t k = columns.place(column, channel);
+            Fetched from = {makeReal4(0, 0, 0, 0), makeReal4(0, 0, 0, 0), makeReal2(0, 0)};
+            if (columns.has(column)) {
+                from.a = adjoint[k];
+                from.f = after[k];
+                from.qr = gates[k];
             }
-        }
-        columns.in(column, channel) = a.x;
-        columns.in(column, H + channel) = q_adj;
-        columns.in(column, 2 * H + channel) = r_adj;
-    });
+            return from;
+        },
+        [&](int column, int channel, const Fetched& from) {
+            Real4 a = from.a;
+            Real q_adj = 0, r_adj = 0;
+            columns.in(column, channel) = a.x;
+            if (columns.has(column)) {
+                combineAdjoints(a, from.f, from.qr, mixing.M,
+                                IS_STUDENT ? nullptr : &columns.mix(column, channel, 0, 0), q_adj, r_adj);
+                adjoint[columns.place(column, channel)] = a;
+            }
+            columns.in(column, H + channel) = q_adj;
+            columns.in(column, 2 * H + channel) = r_adj;
+        });
 }
 
-/** B6: the adjoints of one parity, from behind the update to behind the message, in place. */
+/**
+ * B6: the adjoints of one parity, from behind the update to behind the message, in place. LAST: those of the scalars
+ * are in columns.in too.
+ */
 template <int NT, bool LAST>
 __device__ __forceinline__ void updateBackward(const Arrays& arrays, int l, const Columns<NT>& columns) {
     Real4* adjoint = arrays.adjoint[l % 2];
@@ -151,42 +160,41 @@ __device__ __forceinline__ void updateBackward(const Arrays& arrays, int l, cons
     LayerWeights<UPDATE1_BACK, 1, USED, NT, false> back1;
     if (IS_STUDENT)
         back1.start(arrays, l);
+    const Mixing mixing(arrays, l);
     waitForPrevious();
-    if (!IS_STUDENT) {
-        columns.forAll([&](int column, int channel) {
-            storeVectors(columns, column, channel,
-                         columns.has(column) ? after[columns.place(column, channel)] : makeReal4(0, 0, 0, 0));
-        });
+    if constexpr (!IS_STUDENT) {
+        columns.forAllOf(after,
+                         [&](int column, int channel, const Real4& f) { storeVectors(columns, column, channel, f); });
         mixVectors(arrays, l, columns);
         back1.start(arrays, l);
     }
-    combineBackward<NT, LAST>(arrays, l, columns, adjoint);
-    hiddenBackward(back1, columns, ofBlock(arrays.updateSlope, arrays, l));
+    if (!(LAST && IS_STUDENT)) // otherwise the adjoints of p alone, and they are there
+        combineBackward(arrays, l, columns, mixing, adjoint);
     LayerWeights<UPDATE0_BACK, 2, 1, NT, false> back0;
-    back0.start(arrays, l);
+    hiddenBackward(back1, columns, ofBlock(arrays.updateSlope, arrays, l), [&] { back0.start(arrays, l); });
     __syncthreads();
-    multiply(
-        back0.weights, columns.hidden, Columns<NT>::M.hiddenRow, columns.halves,
-        [&](int channel, int column, const Real(&y)[2]) {
-            Real4 a = makeReal4(0, 0, 0, 0), f = a;
-            Real2 qr = makeReal2(0, 0);
-            const size_t k = columns.place(column, channel);
-            if (columns.has(column)) {
-                a = adjoint[k];
-                f = after[k];
-                if (!IS_STUDENT)
-                    qr = ofBlock(arrays.gates, arrays, l)[k];
-            }
-            Real VW_adj[6];
-            addInputAdjoints(a, f, qr, y[0], y[1], IS_STUDENT ? nullptr : &columns.mix(column, channel, 0, 0), VW_adj);
-            for (int x = 0; x < 3 && !IS_STUDENT; x++) {
-                Real* row = columns.vectors + (3 * column + x) * Columns<NT>::M.vectorsRow;
-                row[channel] = VW_adj[x];
-                row[H + channel] = VW_adj[3 + x];
-            }
-            if (columns.has(column))
-                adjoint[k] = a;
-        });
+    multiply(back0.weights, columns.hidden, Columns<NT>::M.hiddenRow, columns.halves,
+             [&](int channel, int column, const Real(&y)[2]) {
+                 Real4 a = makeReal4(0, 0, 0, 0), f = a;
+                 Real2 qr = makeReal2(0, 0);
+                 const size_t k = columns.place(column, channel);
+                 if (columns.has(column)) {
+                     a = adjoint[k];
+                     f = after[k];
+                     if (!IS_STUDENT)
+                         qr = ofBlock(arrays.gates, arrays, l)[k];
+                 }
+                 Real VW_adj[6];
+                 addInputAdjoints(a, f, qr, y[0], y[1], IS_STUDENT ? nullptr : &columns.mix(column, channel, 0, 0),
+                                  VW_adj);
+                 for (int x = 0; x < 3 && !IS_STUDENT; x++) {
+                     Real* row = columns.vectors + (3 * column + x) * Columns<NT>::M.vectorsRow;
+                     row[channel] = VW_adj[x];
+                     row[H + channel] = VW_adj[3 + x];
+                 }
+                 if (columns.has(column))
+                     adjoint[k] = a;
+             });
     if constexpr (!IS_STUDENT) {
         LayerWeights<MIX_BACK, 1, 2, 3 * NT, false> mixBack;
         mixBack.start(arrays, l);
