@@ -95,7 +95,7 @@ struct MoleculeMemory {
     int positions, slots;        ///< [N] Position; [N] where atoms stand in the Context's arrays
     int neighborSets, firstPair; ///< [N] a bit for each neighbour; [N + 1] first pair with an atom of lower index
     int neighbors;               ///< [N][N] neighbour and pair, ascending
-    int pairs, pairEnergies;     ///< [pairs] Edge of the atom of higher index; double, half the repulsion
+    int pairs;                   ///< [pairs] Edge of the atom of higher index
     int before, context;         ///< [L][N][8] fours; context: canonical
     int after;                   ///< [L][N][8] fours
     int slopes, contextSlopes;   ///< [L][columns][8]; contextSlopes: canonical
@@ -103,16 +103,22 @@ struct MoleculeMemory {
     int mixed;                   ///< canonical: [L][columns][8][6]
     int adjoint, contextAdjoint; ///< [2][N][8] fours; canonical: [N][8] fours
     int local;                   ///< [3][columns][8], canonical [2][3 columns][8]: inputs of this block's channels
-    int products;                ///< [H / 8][8][columns]: what the blocks of the cluster send; at last [H / 8][3 N] forces
+    int products;                ///< [H / 8][8][row of columns]: what the blocks of the cluster send; at last [H / 8][3 N] forces
+    int pairEnergies;            ///< [pairs] double, half the repulsion: in the same place before any products come
     int gathered;                ///< [columns][H + 8] inputs of all channels
-    int vectors;                 ///< canonical: [3 columns][H + 8], or products of 3 columns: [H / 8][8][3 columns]
-    int outputs;                 ///< [2][3][8][columns], canonical [2][2][8][3 columns]: halves of sums
+    int vectors;                 ///< canonical: [3 columns][H + 8], or products of 3 columns: [H / 8][8][row]
+    int outputs;                 ///< [2][3][8][row of columns], canonical [2][2][8][row of 3 columns]: halves of sums
     int scalars_adj;             ///< [columns][8]
     int forces;                  ///< [N][3]
     int energies;                ///< [columns] double
     int readout;                 ///< as a node kernel's for 8 columns
     int size;
 };
+
+/** Rows of that many columns are so much longer that the lanes of a warp fall into different banks. */
+PAINN_BOTH constexpr int rowOf(int columns) {
+    return columns + 4;
+}
 
 PAINN_BOTH constexpr int padTo16(int bytes) {
     return (bytes + 15) / 16 * 16;
@@ -135,18 +141,18 @@ PAINN_BOTH constexpr MoleculeMemory moleculeMemory(const Shape& shape, const Mol
     m.firstPair = m.neighborSets + padTo16(N * 4);
     m.neighbors = m.firstPair + padTo16((N + 1) * 4);
     m.pairs = m.neighbors + padTo16((N * N + 4) * 2); // entries are read ahead
-    m.pairEnergies = m.pairs + pairs * 32;
-    m.before = m.pairEnergies + padTo16(pairs * 8);
+    m.before = m.pairs + pairs * 32;
     m.context = m.before + shape.L * N * SLICE * four;
     m.after = m.context + canonical * shape.L * N * SLICE * four;
     m.adjoint = m.after + shape.L * N * SLICE * four;
     m.contextAdjoint = m.adjoint + 2 * N * SLICE * four;
     m.local = m.contextAdjoint + canonical * N * SLICE * four;
     m.products = m.local + parts * columns * SLICE * 4;
-    m.gathered = m.products + shape.H * columns * 4;
+    m.pairEnergies = m.products;
+    m.gathered = m.products + shape.H * rowOf(columns) * 4;
     m.vectors = m.gathered + columns * (shape.H + ROW_PADDING) * 4;
     m.outputs = m.vectors + canonical * 3 * columns * (shape.H + ROW_PADDING) * 4;
-    m.readout = m.outputs + 2 * parts * SLICE * columns * 4;
+    m.readout = m.outputs + 2 * (canonical ? 2 * rowOf(3 * columns) : 3 * rowOf(columns)) * SLICE * 4;
     m.scalars_adj = m.readout + (nodeMemory(shape, 8).halves + MOLECULE_WARPS / 2 * FRAGMENT) * 4;
     m.slopes = m.scalars_adj + columns * SLICE * 4;
     m.contextSlopes = m.slopes + shape.L * columns * SLICE * 4;

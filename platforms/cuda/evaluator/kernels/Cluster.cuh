@@ -35,15 +35,16 @@ struct Exchange {
  * The products of layer LAYER with the inputs of this block's channels, sent to the blocks that own the outputs.
  *
  * @param weights    [H / 16][parts][32] fours, of which the first USED parts are multiplied
- * @param local      [USED][STRIDE][8]
- * @param products   [BLOCKS][8][STRIDE] in each block: from which block, output
+ * @tparam MOST      columns
+ * @param local      [USED][MOST][8]
+ * @param products   [BLOCKS][8][row] in each block: from which block, output
  */
-template <int LAYER, int USED, int STRIDE>
+template <int LAYER, int USED, int MOST>
 __device__ __forceinline__ void scatterProducts(const float* weights, int rank, const float* local, int columns,
                                                 float* products, const Exchange& exchange) {
     constexpr LayerShape layer = blockLayer(SHAPE, LAYER);
     static_assert(layer.out == layer.in, "a layer to H outputs"); // or one that the family has not
-    constexpr int TILES = H / TILE_ROWS, GROUPS = MOLECULE_WARPS / TILES;
+    constexpr int TILES = H / TILE_ROWS, GROUPS = MOLECULE_WARPS / TILES, STRIDE = rowOf(MOST);
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, q = lane % 4;
     const int m = warp % TILES;
     exchange.expect(BLOCKS * SLICE * columns * 4);
@@ -59,7 +60,7 @@ __device__ __forceinline__ void scatterProducts(const float* weights, int rank, 
 #pragma unroll
         for (int part = 0; part < USED; part++) {
             const float4 tile[1] = {w[part]};
-            const float2 x[1] = {*reinterpret_cast<const float2*>(local + (part * STRIDE + n * 8 + g) * SLICE + 2 * q)};
+            const float2 x[1] = {*reinterpret_cast<const float2*>(local + (part * MOST + n * 8 + g) * SLICE + 2 * q)};
             multiplyStep<1, 1>(c, tile, x);
         }
         // Rows g and g + 8 have two columns in this lane; pairs of lanes bring four of one row together.
@@ -72,11 +73,11 @@ __device__ __forceinline__ void scatterProducts(const float* weights, int rank, 
 }
 
 /** Output c of this block in one column, when all products have come. */
-template <int STRIDE = COLUMNS> __device__ __forceinline__ float sumProducts(const float* products, int column, int c) {
+template <int MOST = COLUMNS> __device__ __forceinline__ float sumProducts(const float* products, int column, int c) {
     float half[2] = {0, 0};
 #pragma unroll
     for (int r = 0; r < BLOCKS; r++)
-        half[r / (BLOCKS / 2)] += products[(r * SLICE + c) * STRIDE + column];
+        half[r / (BLOCKS / 2)] += products[(r * SLICE + c) * rowOf(MOST) + column];
     return half[0] + half[1];
 }
 
@@ -97,10 +98,10 @@ __device__ __forceinline__ void gatherInputs(int rank, const float* own, int col
  * fragment has 8 rows of one group and 8 of the next.
  *
  * @param weights   [pairs of groups][H / 8][32] fours
- * @param outputs   [2][GROUPS][8][STRIDE], the halves of each sum
+ * @param outputs   [2][GROUPS][8][row], the halves of each sum
  * @param needed    so many groups are needed
  */
-template <int LAYER, int GROUPS, int STRIDE>
+template <int LAYER, int GROUPS, int MOST>
 __device__ __forceinline__ void multiplyOwn(const float* weights, const float* gathered, int columns, float* outputs,
                                             int needed) {
     static_assert(blockLayer(SHAPE, LAYER).parts <= 1, "a layer with H inputs");
@@ -124,16 +125,17 @@ __device__ __forceinline__ void multiplyOwn(const float* weights, const float* g
         }
 #pragma unroll
         for (int i = 0; i < 2 && 2 * pair + i < GROUPS; i++)
-            *reinterpret_cast<float2*>(outputs + ((half * GROUPS + 2 * pair + i) * SLICE + g) * STRIDE + n * 8 +
+            *reinterpret_cast<float2*>(outputs + ((half * GROUPS + 2 * pair + i) * SLICE + g) * rowOf(MOST) + n * 8 +
                                        2 * q) = make_float2(sum[2 * i], sum[2 * i + 1]);
     }
     __syncthreads();
 }
 
 /** Output c of a group in one column. */
-template <int GROUPS, int STRIDE = COLUMNS>
+template <int GROUPS, int MOST = COLUMNS>
 __device__ __forceinline__ float ownOutput(const float* outputs, int column, int group, int c) {
-    return outputs[(group * SLICE + c) * STRIDE + column] + outputs[((GROUPS + group) * SLICE + c) * STRIDE + column];
+    return outputs[(group * SLICE + c) * rowOf(MOST) + column] +
+           outputs[((GROUPS + group) * SLICE + c) * rowOf(MOST) + column];
 }
 
 #endif

@@ -3,19 +3,9 @@
 // and the filters of its channels.
 #if PAINN_CAPABILITY >= 90 && PAINN_TENSOR_CORES
 
-/** An edge as an atom's list has it: the neighbour and the pair's place. */
-struct PackedEdge {
-    unsigned short bits;
-    __device__ __forceinline__ static PackedEdge make(int neighbor, int pair) {
-        return {static_cast<unsigned short>(pair * MOST_MOLECULE_ATOMS + neighbor)};
-    }
-    __device__ __forceinline__ int neighbor() const {
-        return bits % MOST_MOLECULE_ATOMS;
-    }
-    __device__ __forceinline__ int pair() const {
-        return bits / MOST_MOLECULE_ATOMS;
-    }
-};
+/** An edge as an atom's list has it: the pair's place, times 32, and the neighbour. */
+typedef unsigned short PackedEdge;
+static_assert(sizeof(Edge) == 32 && MOST_MOLECULE_ATOMS == 32, "places of pairs are addresses at the same time");
 
 struct MoleculePairs : MoleculeArrays {
     using MoleculeArrays::MoleculeArrays;
@@ -80,15 +70,15 @@ struct MoleculePairs : MoleculeArrays {
             at<Edge>(place.pairs)[pair] = edge;
             at<double>(place.pairEnergies)[pair] = half;
             PackedEdge* lists = at<PackedEdge>(place.neighbors);
-            lists[i * ATOMS + countBefore(sets[i], j)] = PackedEdge::make(j, pair);
-            lists[j * ATOMS + countBefore(sets[j], i)] = PackedEdge::make(i, pair);
+            lists[i * ATOMS + countBefore(sets[i], j)] = PackedEdge(pair * 32 + j);
+            lists[j * ATOMS + countBefore(sets[j], i)] = PackedEdge(pair * 32 + i);
         }
         __syncthreads();
         if (t < N) {
             double energy = 0;
 #if PAINN_REPULSION
             for (int k = 0; k < __popc(sets[t]); k++)
-                energy += at<double>(place.pairEnergies)[at<PackedEdge>(place.neighbors)[t * ATOMS + k].pair()];
+                energy += at<double>(place.pairEnergies)[at<PackedEdge>(place.neighbors)[t * ATOMS + k] / 32];
 #endif
             at<double>(place.energies)[t] = energy;
         }
@@ -131,21 +121,25 @@ struct MoleculePairs : MoleculeArrays {
     template <bool SLOPES, class Use> __device__ __forceinline__ void forEdges(int n, Use use) const {
         const int lane = threadIdx.x % 32, c = lane % SLICE, count = __popc(at<unsigned>(place.neighborSets)[n]);
         const PackedEdge* list = at<PackedEdge>(place.neighbors) + n * ATOMS;
-        PackedEdge next = list[lane / SLICE]; // read ahead; there may be none
+        unsigned next = list[lane / SLICE]; // read ahead; there may be none
 #pragma unroll 1
         for (int e = lane / SLICE; e < count; e += 32 / SLICE) {
-            const int j = next.neighbor(), pair = next.pair();
+            const unsigned j = next % 32, pair = next - j; // bytes in the array of pairs
             next = list[e + 32 / SLICE];
-            Edge edge = at<Edge>(place.pairs)[pair];
+            const Edge& stored = *at<Edge>(place.pairs + pair);
+            // The pair is seen from the atom of higher index: for the other one the sign changes, a bit of n - j.
+            const unsigned sign = (n - j) & 0x80000000u;
+            Edge edge;
+            edge.ux = __uint_as_float(__float_as_uint(stored.ux) ^ sign);
+            edge.uy = __uint_as_float(__float_as_uint(stored.uy) ^ sign);
+            edge.uz = __uint_as_float(__float_as_uint(stored.uz) ^ sign);
+            edge.a = stored.a;
+            edge.repulsion = stored.repulsion;
             edge.j = j;
-            const Real sign = j > n ? Real(-1) : Real(1); // the pair is seen from the atom of higher index
-            edge.ux *= sign;
-            edge.uy *= sign;
-            edge.uz *= sign;
-            const float4 values = at<float4>(place.filters)[pair * SLICE + c];
+            const float4 values = *at<float4>(place.filters + 16 * c + pair * (SLICE / 2));
             float2 slopes = make_float2(0, 0);
             if (SLOPES)
-                slopes = at<float2>(place.filterSlopes)[pair * SLICE + c];
+                slopes = *at<float2>(place.filterSlopes + 8 * c + pair * (SLICE / 4));
             use(edge, Filter{values.x, values.y, values.z, values.w, slopes.x, slopes.y});
         }
     }

@@ -37,8 +37,8 @@ struct CellGrid {
 /** An edge i <- j (F1), as the messages of all blocks use it. */
 struct __align__(16) Edge {
     Real ux, uy, uz; ///< u_ij
-    Real t;          ///< place in the cell of the filter tables, -1/2 to 1/2
     Real a;          ///< 1 / (d + epsilon), 1/nm
+    Real t;          ///< place in the cell of the filter tables, -1/2 to 1/2
     Real repulsion;  ///< V'(d) of F8, kJ/mol/nm
     int j, cell;
 };
