@@ -4,10 +4,13 @@
 
 #if PAINN_TENSOR_CORES
 
-/** A number as a sum of two of TF32; what is left is below 2^-21 of it. */
+/**
+ * A number as a sum of two of TF32; what is left is below 2^-21 of it. The first is rounded to nearest, so that the
+ * second and what its unread lower bits lack have either sign.
+ */
 __device__ __forceinline__ void split(float x, unsigned& high, unsigned& low) {
-    high = (__float_as_uint(x) + 0x1000u) & 0xffffe000u; // rounded to nearest
-    low = __float_as_uint(x - __uint_as_float(high));    // its lower bits are not read
+    high = (__float_as_uint(x) + 0x1000u) & 0xffffe000u;
+    low = __float_as_uint(x - __uint_as_float(high));
 }
 
 /**
