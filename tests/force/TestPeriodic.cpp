@@ -46,7 +46,8 @@ TEST_P(Periodic, matchesTheNetworkWhateverTheImages) {
         for (int shift = 0; shift < 3; shift++) {
             context->setPositions(cluster.positions);
             EXPECT_NEAR(exact.energy, getEnergy(*context), getTolerance(cluster.size(), 1e-11 * fabs(exact.energy)));
-            // Far images are rounded where positions are in single precision: the same change again is left to distances.
+            // Far images are rounded where positions are in single precision: the same change again is left to
+            // distances.
             const Exact here(model, cluster, box.data());
             const Difference rounding = difference(exact.forces, here.forces);
             EXPECT_TRUE(forcesAgree(here.forces, getForces(*context), 1e-11, rounding.max * rounding.rms));

@@ -99,7 +99,8 @@ std::vector<Launch> CudaEvaluator::State::listLaunches(bool withForces) const {
     const int N = arrays.numAtoms, S = arrays.numSubsystems, blocks = shape.H / SLICE;
     std::vector<Launch> list;
     if (areSmallMolecules()) {
-        list.push_back(makeLaunch("molecule", S * blocks, 1, 32 * MOLECULE_WARPS, moleculeMemory(shape, molecule).size, 0));
+        list.push_back(
+            makeLaunch("molecule", S * blocks, 1, 32 * MOLECULE_WARPS, moleculeMemory(shape, molecule).size, 0));
         list.back().cluster = blocks;
     }
     else {

@@ -121,8 +121,13 @@ MoleculeForm CudaNetwork::getMoleculeForm(const Shape& shape, CudaPrecision prec
     if (!limits.hasClusters || !usesTensorCores(precision, limits) || shape.H / SLICE > MOST_BLOCKS)
         return {};
     // Each 8 atoms have a block for their readout. Weights that are there in time are worth more than a few atoms.
-    for (const MoleculeForm& form : {MoleculeForm{MOST_MOLECULE_ATOMS, 1, 1}, {24, 1, 1}, {24, 0, 1}, {24, 0, 0},
-                                     {16, 1, 1}, {16, 0, 1}, {16, 0, 0}})
+    for (const MoleculeForm& form : {MoleculeForm{MOST_MOLECULE_ATOMS, 1, 1},
+                                     {24, 1, 1},
+                                     {24, 0, 1},
+                                     {24, 0, 0},
+                                     {16, 1, 1},
+                                     {16, 0, 1},
+                                     {16, 0, 0}})
         if (form.atoms <= shape.H && static_cast<size_t>(moleculeMemory(shape, form).size) <= limits.sharedBytes)
             return form;
     return {};

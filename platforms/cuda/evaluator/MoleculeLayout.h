@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the molecule kernel has in shared memory, and in which order its blocks get their weights. Like Layout.h, read by
-// host and device.
+// What the molecule kernel has in shared memory, and in which order its blocks get their weights. Like Layout.h, read
+// by host and device.
 #ifndef PAINN_MOLECULE_LAYOUT_H_
 #define PAINN_MOLECULE_LAYOUT_H_
 
@@ -34,7 +34,8 @@ PAINN_BOTH constexpr int outputGroups(const Shape& shape, int layer) {
     return blockLayer(shape, layer).out / shape.H;
 }
 
-/** Fragments of a block's part of a layer: [H / 16][parts] of those that send products, else [pairs of groups][H / 8]. */
+/** Fragments of a block's part of a layer: [H / 16][parts] of those that send products, else [pairs of groups][H / 8].
+ */
 PAINN_BOTH constexpr int numFragments(const Shape& shape, int layer) {
     return sendsProducts(layer) ? shape.H / TILE_ROWS * blockLayer(shape, layer).parts
                                 : (outputGroups(shape, layer) + 1) / 2 * (shape.H / SLICE);
@@ -87,10 +88,11 @@ struct MoleculeForm {
 
 /** Shared memory in bytes: where arrays begin, for N atoms; columns: N padded to 8. */
 struct MoleculeMemory {
-    int scale;                   ///< what forces are multiplied by, double
-    int stage;                   ///< a block's weights of one stage
-    int filters, filterSlopes;   ///< [pairs][8] fours (F4 and the slope of its first part), [pairs][8] pairs; the readout's
-                                 ///< weights are here, too, while no message needs them, its last layer at lastLayer
+    int scale; ///< what forces are multiplied by, double
+    int stage; ///< a block's weights of one stage
+    int filters,
+        filterSlopes; ///< [pairs][8] fours (F4 and the slope of its first part), [pairs][8] pairs; the readout's
+                      ///< weights are here, too, while no message needs them, its last layer at lastLayer
     int lastLayer;
     int positions, slots;        ///< [N] Position; [N] where atoms stand in the Context's arrays
     int neighborSets, firstPair; ///< [N] a bit for each neighbour; [N + 1] first pair with an atom of lower index
@@ -103,15 +105,15 @@ struct MoleculeMemory {
     int mixed;                   ///< canonical: [L][columns][8][6]
     int adjoint, contextAdjoint; ///< [2][N][8] fours; canonical: [N][8] fours
     int local;                   ///< [3][columns][8], canonical [2][3 columns][8]: inputs of this block's channels
-    int products;                ///< [H / 8][8][row of columns]: what the blocks of the cluster send; at last [H / 8][3 N] forces
-    int pairEnergies;            ///< [pairs] double, half the repulsion: in the same place before any products come
-    int gathered;                ///< [columns][H + 8] inputs of all channels
-    int vectors;                 ///< canonical: [3 columns][H + 8], or products of 3 columns: [H / 8][8][row]
-    int outputs;                 ///< [2][3][8][row of columns], canonical [2][2][8][row of 3 columns]: halves of sums
-    int scalars_adj;             ///< [columns][8]
-    int forces;                  ///< [N][3]
-    int energies;                ///< [columns] double
-    int readout;                 ///< as a node kernel's for 8 columns
+    int products;     ///< [H / 8][8][row of columns]: what the blocks of the cluster send; at last [H / 8][3 N] forces
+    int pairEnergies; ///< [pairs] double, half the repulsion: in the same place before any products come
+    int gathered;     ///< [columns][H + 8] inputs of all channels
+    int vectors;      ///< canonical: [3 columns][H + 8], or products of 3 columns: [H / 8][8][row]
+    int outputs;      ///< [2][3][8][row of columns], canonical [2][2][8][row of 3 columns]: halves of sums
+    int scalars_adj;  ///< [columns][8]
+    int forces;       ///< [N][3]
+    int energies;     ///< [columns] double
+    int readout;      ///< as a node kernel's for 8 columns
     int size;
 };
 

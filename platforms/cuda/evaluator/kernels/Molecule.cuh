@@ -80,8 +80,8 @@ struct Molecule : MoleculeLayers {
             turnBack.expect(columns * SLICE * 4);
         if (owns) {
             clock.tick("turn");
-            const Real* weights = FORM.hasReadout ? at<float>(place.filters)
-                                                  : arrays.weights + readoutOffset(SHAPE, 0, false);
+            const Real* weights =
+                FORM.hasReadout ? at<float>(place.filters) : arrays.weights + readoutOffset(SHAPE, 0, false);
             const double* lastLayer = FORM.hasReadout ? at<double>(place.lastLayer) : arrays.readout;
             double* energies = at<double>(place.energies) + 8 * rank;
             waitCopies<0>();

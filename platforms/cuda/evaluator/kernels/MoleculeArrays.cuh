@@ -51,7 +51,8 @@ struct MoleculeArrays {
         : arrays(arrays), rank(clusterRank()), first(arrays.starts[blockIdx.x / BLOCKS]),
           N(arrays.starts[blockIdx.x / BLOCKS + 1] - first), columns((N + 7) / 8 * 8), memory(memory),
           scatter(sharedAddress(memory)), gather(sharedAddress(memory + 8)), vectorGather(sharedAddress(memory + 16)),
-          turn(sharedAddress(memory + 24)), turnBack(sharedAddress(memory + 32)), last(sharedAddress(memory + 40)), clock(arrays.sliceForces) {}
+          turn(sharedAddress(memory + 24)), turnBack(sharedAddress(memory + 32)), last(sharedAddress(memory + 40)),
+          clock(arrays.sliceForces) {}
 
     /** Have the weights of the next stage come; nobody may need those of the one before any more. */
     __device__ __forceinline__ void loadStage(int k) {

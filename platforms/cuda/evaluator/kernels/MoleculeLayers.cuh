@@ -38,9 +38,9 @@ struct MoleculeLayers : MoleculePairs {
     __device__ __forceinline__ void gatherNumber(int column, int c, float value) const {
         // Four lanes have four channels of a column; each of them sends these to a quarter of the blocks.
         const int lane = threadIdx.x % 32 / 4 * 4;
-        const float4 four = make_float4(
-            __shfl_sync(0xffffffffu, value, lane), __shfl_sync(0xffffffffu, value, lane + 1),
-            __shfl_sync(0xffffffffu, value, lane + 2), __shfl_sync(0xffffffffu, value, lane + 3));
+        const float4 four =
+            make_float4(__shfl_sync(0xffffffffu, value, lane), __shfl_sync(0xffffffffu, value, lane + 1),
+                        __shfl_sync(0xffffffffu, value, lane + 2), __shfl_sync(0xffffffffu, value, lane + 3));
 #pragma unroll
         for (int k = 0; k < (BLOCKS + 3) / 4; k++)
             if (BLOCKS % 4 == 0 || 4 * k + c % 4 < BLOCKS)

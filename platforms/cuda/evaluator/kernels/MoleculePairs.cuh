@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The pairs of atoms of a molecule in a cluster, each of which is two edges, and their filters: each block has the pairs
-// and the filters of its channels.
+// The pairs of atoms of a molecule in a cluster, each of which is two edges, and their filters: each block has the
+// pairs and the filters of its channels.
 #if PAINN_CAPABILITY >= 90 && PAINN_TENSOR_CORES
 
 /** An edge as an atom's list has it: the pair's place, times 32, and the neighbour. */
