@@ -152,6 +152,7 @@ json measure(BenchNetwork& network, const std::string& size, int repeats) {
     result.update({{"compile_s", network.compileSeconds - before},
                    {"atoms", atoms},
                    {"copies", copies},
+                   {"memory_bytes", context.getEvaluator().getMemory()},
                    {"forces_s", both.device},
                    {"forces_alone_s", both.alone},
                    {"launch_s", both.host},

@@ -72,7 +72,7 @@ struct Arrays {
     PAINN_ADDRESS(Real) updateSlope;     ///< [L][N][H] SiLU' in the update's hidden layer
     PAINN_ADDRESS(Real) contextSlope;    ///< [L - 1][N][H] canonical
     PAINN_ADDRESS(Real2) gates;          ///< [L][N][H] q and r of F6b
-    PAINN_ADDRESS(Real4) adjoint[2];     ///< [N][H] adjoints behind the message of even and odd blocks
+    PAINN_ADDRESS(Real4) adjoint;        ///< [N][H] adjoints behind the message of the last block, see adjointOf()
     PAINN_ADDRESS(Real4) contextAdjoint; ///< [N][H] canonical: as context
     // Results
     PAINN_ADDRESS(double) atomEnergies;      ///< [N] kJ/mol without references

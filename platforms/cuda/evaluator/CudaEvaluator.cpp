@@ -74,6 +74,13 @@ DeviceStatus CudaEvaluator::getStatus() const {
     return status;
 }
 
+size_t CudaEvaluator::getMemory() const {
+    size_t bytes = 0;
+    for (const DeviceMemory& memory : state->memory)
+        bytes += memory.size();
+    return bytes;
+}
+
 void CudaEvaluator::resetStatus() {
     const Report empty = {};
     const Report before = *state->report;

@@ -58,6 +58,8 @@ public:
     Device::Address getDeviceEnergies() const;
     /** Look, without waiting, at what evaluations have reported so far; the first problem since resetStatus(). */
     DeviceStatus getStatus() const;
+    /** Bytes on the device, beside edges and candidates. */
+    size_t getMemory() const;
     /** Forget problems. To be called when nothing is under way. */
     void resetStatus();
 

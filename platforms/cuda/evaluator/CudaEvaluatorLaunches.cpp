@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "CudaEvaluatorState.h"
 #include <algorithm>
+#include <climits>
 
 namespace PaiNNPlugin {
 
@@ -10,6 +11,9 @@ namespace {
 const int CELL_THREADS = 1024, FINISH_THREADS = 128;
 /** From so many atoms on a message block keeps its part of the filter table in shared memory; if it waits for it. */
 const int ATOMS_FOR_SHARED_TABLE = 32, ATOMS_TO_WAIT_FOR_TABLE = 256;
+/** From so many atoms on all multiprocessors work on one slice of the channels, so that the cache holds its features.
+ */
+const int ATOMS_TO_SLICE = 16384;
 /** A node block takes as long for reading the weights as for so many of its columns. */
 const int COLUMNS_OF_WEIGHTS = 24;
 /** Up to so many small molecules have a cluster of blocks each: twice as many as an H100 works on at a time. */
@@ -42,13 +46,15 @@ void CudaEvaluator::State::addMessage(std::vector<Launch>& list, bool backward, 
     const bool shared =
         N >= (overlaps ? ATOMS_FOR_SHARED_TABLE : ATOMS_TO_WAIT_FOR_TABLE) && tableBytes <= limits.sharedBytes;
     // A block with a table has a multiprocessor for itself; without, small ones spread over all of them.
-    const int most = shared ? std::max(1, limits.multiprocessors / slices) : 65535;
+    const int most = !shared              ? INT_MAX
+                     : N > ATOMS_TO_SLICE ? limits.multiprocessors
+                                          : std::max(1, limits.multiprocessors / slices);
     const int mostWarps = shared ? messageWarps(realBytes) : UNSHARED_WARPS;
     const int groups = std::min(divideUp(N, shared ? 1 : UNSHARED_WARPS), most);
     const int rounds = divideUp(N, groups * mostWarps);
     const int warps = divideUp(divideUp(N, groups), rounds); // all rounds as full
     const char* names[2][2] = {{"messageUnshared", "message"}, {"messageBackUnshared", "messageBack"}};
-    list.push_back(makeLaunch(names[backward][shared], slices, groups, 32 * warps, shared ? tableBytes : 0, l));
+    list.push_back(makeLaunch(names[backward][shared], groups, slices, 32 * warps, shared ? tableBytes : 0, l));
 }
 
 /** @param names   of kernels for few, some and many atoms in a block; the form that takes the least time is chosen */

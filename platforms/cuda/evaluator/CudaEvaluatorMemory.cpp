@@ -62,9 +62,8 @@ void CudaEvaluator::State::allocateFeatures() {
     arrays.before = allocate((L - 1) * 4 * values);
     arrays.after = allocate(L * 4 * values);
     arrays.updateSlope = allocate(L * values);
-    arrays.gates = allocate(L * 2 * values);
-    for (Device::Address& adjoint : arrays.adjoint)
-        adjoint = allocate(4 * values);
+    arrays.gates = allocate((shape.isStudent ? L - 1 : L) * 2 * values); // the last update of a student has none
+    arrays.adjoint = allocate(4 * values);
     if (!shape.isStudent) {
         arrays.context = allocate((L - 1) * 4 * values);
         arrays.contextSlope = allocate((L - 1) * values);

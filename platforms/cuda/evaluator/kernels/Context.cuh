@@ -32,7 +32,7 @@ __device__ __forceinline__ void contextBackward(const Arrays& arrays, int l, con
     });
     LayerWeights<CONTEXT0_BACK, 1, 1, NT, false> back0;
     hiddenBackward(back1, columns, ofBlock(arrays.contextSlope, arrays, l - 1), [&] { back0.start(arrays, l); });
-    Real4* adjoint = arrays.adjoint[(l + 1) % 2];
+    Real4* adjoint = adjointOf(arrays, l - 1);
     __syncthreads();
     multiply(back0.weights, columns.hidden, Columns<NT>::M.hiddenRow, columns.halves,
              [&](int channel, int column, const Real(&y)[1]) {

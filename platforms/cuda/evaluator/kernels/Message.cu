@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// F5 and B5 for many atoms. A block works on a slice of 8 channels, a warp on one atom at a time.
+// F5 and B5 for many atoms. A block works on a slice of 8 channels (blockIdx.y), a warp on one atom at a time. Blocks
+// of the same slice follow each other: of many atoms, features of one slice alone fit into the second-level cache.
 
 constexpr int MESSAGE_WARPS = messageWarps(sizeof(Real));
 
@@ -95,7 +96,7 @@ __device__ __forceinline__ void forEdges(const Arrays& arrays, int i, Fetch fetc
 template <bool SHARED>
 __device__ __forceinline__ const Real4* startTable(const Arrays& arrays, int l, unsigned char* memory) {
     constexpr int size = CELLS * TABLE_QUADS * SLICE;
-    const Real4* table = arrays.table + (size_t(l) * (H / SLICE) + blockIdx.x) * size;
+    const Real4* table = arrays.table + (size_t(l) * (H / SLICE) + blockIdx.y) * size;
     if constexpr (SHARED) {
         for (size_t k = threadIdx.x; k < sizeof(Real4) * size / 16; k += blockDim.x)
             copyAsync16(memory + 16 * k, reinterpret_cast<const char*>(table) + 16 * k);
@@ -121,9 +122,9 @@ __device__ __forceinline__ void messageForward(const Arrays& arrays, int l, unsi
     const Real4* table = startTable<SHARED>(arrays, l, memory);
     waitForPrevious();
     awaitTable<SHARED>();
-    const int lane = threadIdx.x % 32, c = lane % SLICE, channel = blockIdx.x * SLICE + c, warps = blockDim.x / 32;
+    const int lane = threadIdx.x % 32, c = lane % SLICE, channel = blockIdx.y * SLICE + c, warps = blockDim.x / 32;
     const Sources<FIRST> sources(arrays, l);
-    for (int i = blockIdx.y * warps + threadIdx.x / 32; i < arrays.numAtoms; i += gridDim.y * warps) {
+    for (int i = blockIdx.x * warps + threadIdx.x / 32; i < arrays.numAtoms; i += gridDim.x * warps) {
         const Features own = sources.read(i, channel);
         MessageSum<FIRST> sum;
         forEdges<AT_ONCE>(
@@ -146,10 +147,10 @@ __device__ __forceinline__ void messageBackward(const Arrays& arrays, int l, uns
     const Real4* table = startTable<SHARED>(arrays, l, memory);
     waitForPrevious();
     awaitTable<SHARED>();
-    const int lane = threadIdx.x % 32, c = lane % SLICE, channel = blockIdx.x * SLICE + c, warps = blockDim.x / 32;
+    const int lane = threadIdx.x % 32, c = lane % SLICE, channel = blockIdx.y * SLICE + c, warps = blockDim.x / 32;
     const Sources<FIRST> sources(arrays, l);
-    const Real4* adjoint = arrays.adjoint[l % 2];
-    for (int i = blockIdx.y * warps + threadIdx.x / 32; i < arrays.numAtoms; i += gridDim.y * warps) {
+    const Real4* adjoint = adjointOf(arrays, l);
+    for (int i = blockIdx.x * warps + threadIdx.x / 32; i < arrays.numAtoms; i += gridDim.x * warps) {
         const Features own = sources.read(i, channel);
         AdjointSum<FIRST> sum(own.f, own.c, adjoint[unsigned(i) * H + channel]);
         struct Fetched {
@@ -170,14 +171,14 @@ __device__ __forceinline__ void messageBackward(const Arrays& arrays, int l, uns
             Real4 before, context;
             sum.finish(before, context);
             if (lane < SLICE) {
-                arrays.adjoint[(l + 1) % 2][size_t(i) * H + channel] = before;
+                adjointOf(arrays, l - 1)[size_t(i) * H + channel] = before;
                 if (!IS_STUDENT)
                     arrays.contextAdjoint[size_t(i) * H + channel] = context;
             }
         }
         const Real force = sum.force(lane);
         if (lane < 3) {
-            Real& all = arrays.sliceForces[(size_t(blockIdx.x) * arrays.numAtoms + i) * 3 + lane];
+            Real& all = arrays.sliceForces[(size_t(blockIdx.y) * arrays.numAtoms + i) * 3 + lane];
             all = l == L - 1 ? force : all + force;
         }
     }

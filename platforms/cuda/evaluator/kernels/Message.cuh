@@ -7,6 +7,14 @@ template <class T> __device__ __forceinline__ T* ofBlock(T* array, const Arrays&
     return array + size_t(l) * arrays.numAtoms * H;
 }
 
+/**
+ * The adjoints [N][H] behind the message of block l. Those of the last one have an array of their own, others stand
+ * where the features after the message of the next block were, which nobody needs any more.
+ */
+__device__ __forceinline__ Real4* adjointOf(const Arrays& arrays, int l) {
+    return l == L - 1 ? arrays.adjoint : ofBlock(arrays.after, arrays, l + 1);
+}
+
 /** The filter of one channel and edge (F4); df: by t. Without vectors in the first block. */
 struct Filter {
     Real s, u, v, ds, du, dv;

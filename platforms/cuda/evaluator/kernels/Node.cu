@@ -19,7 +19,7 @@ template <int NT> __device__ __forceinline__ void nodeTurn(const Arrays& arrays,
             [&](int column, double energy) { arrays.atomEnergies[columns.first + column] += energy; });
     if (!arrays.hasForces)
         return;
-    Real4* adjoint = arrays.adjoint[(L - 1) % 2];
+    Real4* adjoint = adjointOf(arrays, L - 1);
     columns.forAll([&](int column, int channel) {
         if (columns.has(column))
             adjoint[columns.place(column, channel)] = makeReal4(columns.in(column, channel), 0, 0, 0);

@@ -154,7 +154,7 @@ __device__ __forceinline__ void combineBackward(const Arrays& arrays, int l, con
  */
 template <int NT, bool LAST>
 __device__ __forceinline__ void updateBackward(const Arrays& arrays, int l, const Columns<NT>& columns) {
-    Real4* adjoint = arrays.adjoint[l % 2];
+    Real4* adjoint = adjointOf(arrays, l);
     const Real4* after = ofBlock(arrays.after, arrays, l);
     constexpr int USED = LAST && IS_STUDENT ? 1 : 3;
     LayerWeights<UPDATE1_BACK, 1, USED, NT, false> back1;
