@@ -6,6 +6,7 @@ from __future__ import annotations
 import copy
 import importlib.util
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -65,6 +66,16 @@ def test_pairs_are_those_of_the_check_network(monkeypatch, scipy):
         positions = rng.uniform(-0.5, 2.0, (40, 3))
         for found, expected in zip(find_pairs(positions, 0.5, box), find_edges(positions, 0.5, box), strict=True):
             assert np.allclose(found, expected, atol=1e-12)
+
+
+def test_parsed_model(canonical, canonical_path):
+    """The peer's weights are those of the file."""
+    pytest.importorskip("safetensors", reason="safetensors is not installed")
+    from openmmpainn.modelfile import parse_model, read_model
+
+    (metadata, tensors), (expected_metadata, expected) = parse_model(canonical.getBytes()), read_model(canonical_path)
+    assert metadata == expected_metadata and tensors.keys() == expected.keys()
+    assert all(np.array_equal(tensors[name], expected[name]) for name in expected)
 
 
 @pytest.fixture(scope="module")
@@ -226,6 +237,23 @@ def test_memory(canonical):
     found = benchmark.run_benchmark(canonical, sizes=[1000, 1000], batches=[2, 2], seconds=0.01, dynamics=False)
     assert [row["kind"] for row in found["rows"]] == ["single", "batch"]
     assert "two sizes" in found["summary"]["memory_skipped"]
+
+
+def test_needs_few_packages(canonical_path):
+    """On a machine with numpy, OpenMM and PyTorch alone the command runs, and draws a plain table."""
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    code = """
+import sys
+for name in ("rich", "rich.console", "matplotlib", "ase", "safetensors", "onnx", "scipy", "scipy.spatial"):
+    sys.modules[name] = None
+from openmmpainn import cli
+sys.exit(cli.main(sys.argv[1:]))
+"""
+    arguments = ["benchmark", "--model", canonical_path, "--peers", "--sizes", "12,1000", "--batches", "2"]
+    command = [sys.executable, "-c", code, *arguments, "--seconds", "0.01", "--no-memory"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+    assert "PyTorch ms" in result.stdout and result.stdout.isascii()
 
 
 def test_command(canonical_path, tmp_path, capsys):

@@ -3,13 +3,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import traceback
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..modelfile import parse_model
 from .systems import BenchmarkSystem
 
 if TYPE_CHECKING:
@@ -83,7 +82,7 @@ class TorchPeer:
     Parameters
     ----------
     model : PaiNNStudentModel
-        The network; its weights go through a temporary file.
+        The network.
     cutoff : float
         nm.
     device : str
@@ -95,11 +94,7 @@ class TorchPeer:
 
         from ..torch_network import LENGTH_UNITS, PaiNNNetwork
 
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "model.safetensors")
-            with open(path, "wb") as file:
-                file.write(model.getBytes())
-            self.network = PaiNNNetwork.from_model_file(path, torch.float32).to(device)
+        self.network = PaiNNNetwork(*parse_model(model.getBytes())).to(device, torch.float32)
         self.device, self.cutoff = device, cutoff
         self._unit = LENGTH_UNITS[self.network.metadata["length_unit"]]  # nm
         self._elements = {z: k for k, z in enumerate(self.network.metadata["elements"])}

@@ -26,7 +26,9 @@ def _number(value: float | None, digits: int = 3) -> str:
 def _against(row: dict[str, Any], peer: str = "peer", ratio: str = "ratio") -> list[str]:
     """Time (ms) and ratio of one of PyTorch's entries; empty where it was not measured."""
     found = row.get(peer, {})
-    return [_number(1e3 * found["median"]), f"{row[ratio]:.1f}x"] if "median" in found else ["", ""]
+    if "median" not in found:
+        return ["", ""]
+    return [_number(1e3 * found["median"]), f"{row[ratio]:.1f}x" if row[ratio] >= 1 else f"{row[ratio]:.2g}x"]
 
 
 def table_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:

@@ -244,6 +244,7 @@ class _Benchmark:
         timing = time_dynamics(context, system, self.seconds)
         speed = 1 / timing.median
         row.update(asdict(timing), steps_per_second=speed, ns_per_day=speed * TIME_STEP * 86400 / 1e3)
+        del context  # PythonForce has the device to itself
         if self.peers is not None:
             row.update(self.peers.dynamics(system, forces, timing.median))
         return row
