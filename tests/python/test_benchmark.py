@@ -162,10 +162,19 @@ def test_graph_needs_a_gpu(canonical):
     assert rows.no_graph == "it needs PyTorch on a CUDA device, and this PyTorch sees none"
 
 
+@pytest.fixture
+def one_thread():
+    """PyTorch with one thread: where other programs need a core, several take 100 times as long."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize("platform", ["Reference", "CPU"])
-def test_python_force_gives_our_forces(canonical, platform):
+def test_python_force_gives_our_forces(canonical, platform, one_thread):
     """PythonForce and our Force are the same on each platform, where the atoms are and after they have moved."""
-    pytest.importorskip("torch", reason="PyTorch is not installed")
     from openmmpainn.benchmark import dynamics, python_force
     from openmmpainn.benchmark.peers import TorchPeer
 
@@ -201,7 +210,9 @@ def test_what_fails_in_pytorch_is_said(canonical, monkeypatch):
         return energies, 1.1 * forces
 
     monkeypatch.setattr(TorchPeer, "compute", fails)
-    found = benchmark.run_benchmark(canonical, sizes=[12, 22], batches=[2], seconds=0.01, peers=True, memory=False)
+    found = benchmark.run_benchmark(
+        canonical, threads=1, sizes=[12, 22], batches=[2], seconds=0.01, peers=True, memory=False
+    )
     assert all("median" in row and "ratio" not in row for row in found["rows"])
     text = to_text(found)
     assert "Skipped in PyTorch: energy + forces, 12 atoms: its forces are off by" in text
@@ -250,7 +261,7 @@ from openmmpainn import cli
 sys.exit(cli.main(sys.argv[1:]))
 """
     arguments = ["benchmark", "--model", canonical_path, "--peers", "--sizes", "12,1000", "--batches", "2"]
-    command = [sys.executable, "-c", code, *arguments, "--seconds", "0.01", "--no-memory"]
+    command = [sys.executable, "-c", code, *arguments, "--seconds", "0.01", "--threads", "1", "--no-memory"]
     result = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stderr
     assert "PyTorch ms" in result.stdout and result.stdout.isascii()
