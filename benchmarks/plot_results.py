@@ -4,7 +4,7 @@
     python benchmarks/plot_results.py benchmarks/results/cpu.json [more.json ...] [--output FILE.png]
 
 Makes a PNG next to the first file unless told otherwise. Left the time of energy and forces for each atom, in the
-middle that of a molecule in batches, right the speed of molecular dynamics; PyTorch's times are dashed.
+middle that of a molecule in batches, right the speed of molecular dynamics; PyTorch is dashed, as a CUDA graph dotted.
 """
 
 from __future__ import annotations
@@ -34,9 +34,25 @@ def series(results: dict[str, Any], kind: str, x: str, value) -> tuple[list[floa
     return [point[0] for point in points], [point[1] for point in points]
 
 
-def peer_time(row: dict[str, Any]) -> float | None:
-    """PyTorch's time of a row, s."""
-    return row.get("peer", {}).get("median")
+# PyTorch's entries of a row, with line styles and labels.
+PEERS = {
+    "peer": ("--", "eager PyTorch"),
+    "graph": (":", "PyTorch, CUDA graph"),
+    "python_force": ("--", "PythonForce, eager PyTorch"),
+}
+
+
+def peer_time(row: dict[str, Any], peer: str) -> float | None:
+    """The time of one of PyTorch's entries of a row, s."""
+    return row.get(peer, {}).get("median")
+
+
+def draw_peer(axes, index: int, peer: str, results: dict[str, Any], kind: str, x: str, value) -> None:
+    """A thin line of value(time, row) for one of PyTorch's entries, where there are any."""
+    points = series(results, kind, x, lambda row: peer_time(row, peer) and value(peer_time(row, peer), row))
+    if points[0]:
+        linestyle, label = PEERS[peer]
+        axes.plot(*points, color=f"C{index}", linestyle=linestyle, marker="o", markersize=3, label=label)
 
 
 def draw(files: list[dict[str, Any]], output: Path) -> None:
@@ -44,16 +60,15 @@ def draw(files: list[dict[str, Any]], output: Path) -> None:
     figure, (single, batch, dynamics) = plt.subplots(1, 3, figsize=(15, 4.6), layout="constrained")
     for index, results in enumerate(files):
         style = {"color": f"C{index}", "label": label_of(results)}
-        dashed = {"color": f"C{index}", "linestyle": "--", "marker": "o", "markersize": 3, "label": "eager PyTorch"}
         for axes, kind, x, scale in (
             (single, "single", "atoms", lambda row: 1e6 / row["atoms"]),
             (batch, "batch", "molecules", lambda row: 1e3 / row["molecules"]),
         ):
             axes.plot(*series(results, kind, x, lambda row, s=scale: row["median"] * s(row)), marker="o", **style)
-            points = series(results, kind, x, lambda row, s=scale: peer_time(row) and peer_time(row) * s(row))
-            if points[0]:
-                axes.plot(*points, **dashed)
+            for peer in ("peer", "graph"):
+                draw_peer(axes, index, peer, results, kind, x, lambda time, row, s=scale: time * s(row))
         dynamics.plot(*series(results, "md", "atoms", lambda row: row["steps_per_second"]), marker="o", **style)
+        draw_peer(dynamics, index, "python_force", results, "md", "atoms", lambda time, row: 1 / time)
     for axes, x, y in (
         (single, "atoms", "energy + forces, us/atom"),
         (batch, "molecules of 22 atoms in a batch", "energy + forces, ms/molecule"),

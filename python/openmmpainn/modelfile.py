@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["FORMAT_VERSION", "METADATA_KEY", "read_model", "replacement", "tensor_shapes", "write_model"]
+__all__ = ["FORMAT_VERSION", "METADATA_KEY", "parse_model", "read_model", "replacement", "tensor_shapes", "write_model"]
 
 FORMAT_VERSION = 1
 METADATA_KEY = "openmmpainn"
@@ -175,4 +175,23 @@ def read_model(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, 
     for name, shape in tensor_shapes(metadata).items():
         if name not in tensors or tensors[name].shape != shape or tensors[name].dtype != np.float32:
             raise ValueError(f"'{os.fspath(path)}' lacks a float32 tensor '{name}' of shape {list(shape)}")
+    return metadata, tensors
+
+
+def parse_model(data: bytes) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Metadata and tensors, as of read_model(), of a file that PaiNNStudentModel has checked; needs no other package.
+
+    Parameters
+    ----------
+    data : bytes
+        Of ``PaiNNStudentModel.getBytes()``.
+    """
+    start = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:start])
+    metadata = json.loads(header.pop("__metadata__")[METADATA_KEY])
+    tensors = {}
+    for name, entry in header.items():
+        first, last = entry["data_offsets"]
+        values = np.frombuffer(data[start + first : start + last], "<f4")
+        tensors[name] = values.astype(np.float32).reshape(entry["shape"])
     return metadata, tensors

@@ -10,6 +10,7 @@ Nothing else in the package may import this module when it is imported itself: r
 from __future__ import annotations
 
 import copy
+import functools
 import math
 import os
 from collections.abc import Mapping
@@ -67,6 +68,12 @@ def find_edges(positions: np.ndarray, cutoff: float, box: np.ndarray | None = No
     return i, j, shifts[i, j, k]
 
 
+@functools.lru_cache(maxsize=16)
+def constant(values: tuple[float, ...], device: torch.device) -> Tensor:
+    """Numbers as a float64 tensor [n] that is kept: a CUDA graph may not copy from the host while it is captured."""
+    return torch.tensor(values, dtype=torch.float64, device=device)
+
+
 def cutoff_value(function: Mapping[str, Any], x: Tensor) -> Tensor:
     """F3 at x = d/cutoff: cosine, or the polynomial whose first two derivatives vanish at 1; 0 beyond 1."""
     inside = x < 1
@@ -122,12 +129,12 @@ class Repulsion(nn.Module):
         self.function = {"type": "polynomial", "p": metadata["repulsion"]["p"]}
         self.bohr = LENGTH_UNITS["bohr"] / LENGTH_UNITS[metadata["length_unit"]]
         self.coulomb = self.bohr * ENERGY_UNITS["hartree"] / ENERGY_UNITS[metadata["energy_unit"]]
-        self.charges = [float(z) for z in metadata["elements"]]
+        charges = torch.tensor([float(z) for z in metadata["elements"]])
+        self.register_buffer("charges", charges, persistent=False)  # no tensor of the model file
         self.register_buffer("radii", torch.as_tensor(np.asarray(radii)))
 
     def forward(self, elements_i: Tensor, elements_j: Tensor, d: Tensor) -> Tensor:
-        charges = torch.tensor(self.charges, dtype=d.dtype, device=d.device)
-        z_i, z_j = charges[elements_i], charges[elements_j]
+        z_i, z_j = self.charges[elements_i].to(d.dtype), self.charges[elements_j].to(d.dtype)
         x = d * (z_i**0.23 + z_j**0.23) / (0.8854 * self.bohr)
         screening = sum(c * torch.exp(-e * x) for c, e in zip(self.COEFFICIENTS, self.EXPONENTS, strict=True))
         envelope = cutoff_value(self.function, d / (self.radii[elements_i] + self.radii[elements_j]))
@@ -305,7 +312,7 @@ class PaiNNNetwork(nn.Module):
     def atom_references(self, elements: Tensor) -> Tensor:
         """The atom reference of each atom, float64 [N]; zeros if the model has none."""
         references = self.metadata.get("atom_references") or [0.0] * len(self.metadata["elements"])
-        return torch.tensor(references, dtype=torch.float64, device=elements.device)[elements]
+        return constant(tuple(references), elements.device)[elements]
 
     def forward(
         self,
@@ -332,9 +339,10 @@ class PaiNNNetwork(nn.Module):
         neighbours: Tensor,
         shifts: Tensor,
         create_graph: bool = False,
+        num_molecules: int | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Energies [M] as of forward(), and forces [N, 3] = -dE/dx; create_graph allows training on forces."""
         positions = positions.detach().requires_grad_(True)
-        energies = self(elements, positions, molecules, receivers, neighbours, shifts)
+        energies = self(elements, positions, molecules, receivers, neighbours, shifts, num_molecules)
         (gradient,) = torch.autograd.grad(energies.sum(), positions, create_graph=create_graph, materialize_grads=True)
         return energies if create_graph else energies.detach(), -gradient

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -50,17 +52,30 @@ def test_timing():
     assert time_calls(lambda index: sum(range(100000)), 1e-6).repeats == 1
 
 
-def test_pairs_are_those_of_the_check_network():
-    """The pairs that the peer is given, periodic too, are all there are."""
+@pytest.mark.parametrize("scipy", [True, False])
+def test_pairs_are_those_of_the_check_network(monkeypatch, scipy):
+    """The pairs that the peer is given, periodic too, are all there are, with SciPy or without."""
     pytest.importorskip("torch", reason="PyTorch is not installed")
     from openmmpainn.benchmark.peers import find_pairs
     from openmmpainn.torch_network import find_edges
 
+    if not scipy:
+        monkeypatch.setitem(sys.modules, "scipy.spatial", None)
     rng = np.random.default_rng(0)
     for box in (None, 1.1 * np.eye(3)):
         positions = rng.uniform(-0.5, 2.0, (40, 3))
         for found, expected in zip(find_pairs(positions, 0.5, box), find_edges(positions, 0.5, box), strict=True):
             assert np.allclose(found, expected, atol=1e-12)
+
+
+def test_parsed_model(canonical, canonical_path):
+    """The peer's weights are those of the file."""
+    pytest.importorskip("safetensors", reason="safetensors is not installed")
+    from openmmpainn.modelfile import parse_model, read_model
+
+    (metadata, tensors), (expected_metadata, expected) = parse_model(canonical.getBytes()), read_model(canonical_path)
+    assert metadata == expected_metadata and tensors.keys() == expected.keys()
+    assert all(np.array_equal(tensors[name], expected[name]) for name in expected)
 
 
 @pytest.fixture(scope="module")
@@ -91,10 +106,18 @@ def test_rows(results):
         if row["kind"] == "md":
             assert row["steps_per_second"] * row["median"] == pytest.approx(1)
             assert row["ns_per_day"] == pytest.approx(row["steps_per_second"] * 86400 * 1e-6)
+            assert ("python_force" in row) == (row["atoms"] <= 50)
         else:
+            assert "graph" not in row
             assert row["ratio"] == pytest.approx(row["peer"]["median"] / row["median"])
             assert row["per_molecule"] * row["molecules"] == pytest.approx(row["median"])
             assert row["peer"]["edges"] > 0 and row["peer"]["force_difference"] < 1e-4
+    for row in rows[-3:-1]:
+        peer = row["python_force"]
+        assert row["python_force_ratio"] == pytest.approx(peer["median"] / row["median"])
+        assert peer["steps_per_second"] * peer["median"] == pytest.approx(1)
+        assert peer["edges"] == row["atoms"] * (row["atoms"] - 1) and peer["force_difference"] < 1e-4
+    assert results["settings"]["peer_device"] == "cpu" and results["settings"]["graph"] is None
     machine = results["machine"]
     assert machine["platform"] == "CPU" and machine["properties"]["Threads"] == "1" and machine["device"]
     assert {"OpenMM", "PyTorch", "Python", "openmmpainn"} <= set(machine["versions"])
@@ -105,9 +128,97 @@ def test_rows(results):
 def test_table(results, monkeypatch):
     text = to_text(results)
     assert "1,000" in text and "PyTorch ms" in text and "Memory: not measured" in text
+    assert "PythonForce" in text and "graph ms" not in text
+    assert "CUDA graph: not measured, it needs PyTorch on a CUDA device, and the platform is CPU." in text
     monkeypatch.setitem(sys.modules, "rich.console", None)
     plain = to_text(results)
     assert "1,000" in plain and plain.isascii() and len(plain.splitlines()) > 10
+
+
+def test_table_with_a_graph(results):
+    """Columns of a CUDA graph, and a line for what failed, which this machine cannot measure."""
+    made = copy.deepcopy(results)
+    single, batch = made["rows"][0], made["rows"][4]
+    single.update(graph={**single["peer"], "median": 2.5 * single["median"]}, graph_ratio=2.5)
+    batch["graph"] = {"edges": 1, "skipped": "CUDA out of memory"}
+    del made["summary"]["graph_skipped"]
+    text = to_text(made)
+    assert "graph ms" in text and "2.5x" in text and "not measured, it needs PyTorch" not in text
+    assert "Skipped in PyTorch's CUDA graph: batch, 22 atoms x 4: CUDA out of memory." in text
+
+
+def test_graph_needs_a_gpu(canonical):
+    """A CUDA graph on the processor is refused, and the benchmark says why there is none."""
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    from openmmpainn.benchmark.graph_peer import GraphPeer
+    from openmmpainn.benchmark.pace import Pace
+    from openmmpainn.benchmark.peer_rows import PeerRows
+    from openmmpainn.benchmark.peers import TorchPeer
+
+    peer = TorchPeer(canonical, 0.5)
+    with pytest.raises(ValueError, match="a CUDA graph needs PyTorch on a GPU, and it runs on the cpu here"):
+        GraphPeer(peer)
+    rows = PeerRows(peer, "CUDA", {}, 0.01, Pace(1.0))
+    assert rows.no_graph == "it needs PyTorch on a CUDA device, and this PyTorch sees none"
+
+
+@pytest.fixture
+def one_thread():
+    """PyTorch with one thread: where other programs need a core, several take 100 times as long."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("platform", ["Reference", "CPU"])
+def test_python_force_gives_our_forces(canonical, platform, one_thread):
+    """PythonForce and our Force are the same on each platform, where the atoms are and after they have moved."""
+    from openmmpainn.benchmark import dynamics, python_force
+    from openmmpainn.benchmark.peers import TorchPeer
+
+    system = make_system(22, list(canonical.getElements()))
+    force, edges = python_force.python_force(TorchPeer(canonical, canonical.getCutoff()), system)
+    assert edges == 22 * 21
+    theirs = dynamics.make_context(system, force, platform, {})
+    ours = dynamics.make_context(system, dynamics.network_force(canonical, system), platform, {})
+    for _ in range(2):
+        expected = python_force.scaled_forces(ours)
+        difference = np.abs(python_force.scaled_forces(theirs) - expected).max()
+        assert difference < 1e-4 * np.sqrt(np.mean(expected**2))
+        energies = [c.getState(energy=True).getPotentialEnergy()._value for c in (theirs, ours)]
+        assert energies[0] == pytest.approx(energies[1], rel=1e-5)
+        theirs.getIntegrator().step(20)
+        python_force.check_finite(theirs)
+        ours.setPositions(theirs.getState(positions=True).getPositions())
+    with pytest.raises(ValueError, match="periodic"):
+        python_force.python_force(TorchPeer(canonical, 0.5), make_system(1000, list(canonical.getElements())))
+
+
+def test_what_fails_in_pytorch_is_said(canonical, monkeypatch):
+    """Out of memory, or other forces than ours: a sentence instead of figures, and the benchmark goes on."""
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    from openmmpainn.benchmark.peers import TorchPeer
+
+    compute = TorchPeer.compute
+
+    def fails(self, positions):
+        if len(positions) > 12:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 2 GiB.\nMore lines.")
+        energies, forces = compute(self, positions)
+        return energies, 1.1 * forces
+
+    monkeypatch.setattr(TorchPeer, "compute", fails)
+    found = benchmark.run_benchmark(
+        canonical, threads=1, sizes=[12, 22], batches=[2], seconds=0.01, peers=True, memory=False
+    )
+    assert all("median" in row and "ratio" not in row for row in found["rows"])
+    text = to_text(found)
+    assert "Skipped in PyTorch: energy + forces, 12 atoms: its forces are off by" in text
+    assert "Skipped in PyTorch: batch, 22 atoms x 2: CUDA out of memory. Tried to allocate 2 GiB." in text
+    assert "Skipped in PythonForce: dynamics, 12 atoms: its forces are off by" in text
+    assert "Skipped in PythonForce: dynamics, 22 atoms: " in text and "More lines" not in text
 
 
 def test_plot(results, tmp_path):
@@ -137,6 +248,23 @@ def test_memory(canonical):
     found = benchmark.run_benchmark(canonical, sizes=[1000, 1000], batches=[2, 2], seconds=0.01, dynamics=False)
     assert [row["kind"] for row in found["rows"]] == ["single", "batch"]
     assert "two sizes" in found["summary"]["memory_skipped"]
+
+
+def test_needs_few_packages(canonical_path):
+    """On a machine with numpy, OpenMM and PyTorch alone the command runs, and draws a plain table."""
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    code = """
+import sys
+for name in ("rich", "rich.console", "matplotlib", "ase", "safetensors", "onnx", "scipy", "scipy.spatial"):
+    sys.modules[name] = None
+from openmmpainn import cli
+sys.exit(cli.main(sys.argv[1:]))
+"""
+    arguments = ["benchmark", "--model", canonical_path, "--peers", "--sizes", "12,1000", "--batches", "2"]
+    command = [sys.executable, "-c", code, *arguments, "--seconds", "0.01", "--threads", "1", "--no-memory"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+    assert "PyTorch ms" in result.stdout and result.stdout.isascii()
 
 
 def test_command(canonical_path, tmp_path, capsys):

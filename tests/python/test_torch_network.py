@@ -13,6 +13,8 @@ from models import random_metadata, random_tensors
 
 torch = pytest.importorskip("torch", reason="PyTorch is not installed: the network in PyTorch is not tested")
 
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
+
 from openmmpainn.modelfile import read_model, write_model  # noqa: E402
 from openmmpainn.torch_network import ENERGY_UNITS, LENGTH_UNITS, PaiNNNetwork, find_edges  # noqa: E402
 
@@ -99,6 +101,30 @@ def test_batch_and_finite_differences(family):
         step[atom, 1] = 1e-6
         plus, minus = (network(elements, x + h * step, molecules, i, j, shifts).sum() for h in (1, -1))
         assert -((plus - minus) / 2e-6).item() == pytest.approx(forces[atom, 1].item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("family", ["student", "canonical"])
+def test_can_be_captured(family):
+    """After a first call no value goes to the host or comes from it, which a CUDA graph refuses when it is captured."""
+    metadata = random_metadata(family, repulsion={"type": "zbl", "p": 6}, atom_references=[-1.0, -2.0, -3.0, -4.0])
+    network = PaiNNNetwork(metadata, random_tensors(metadata))
+    x = np.random.default_rng(4).uniform(0, 0.4, (6, 3))
+    edges = [torch.tensor(array) for array in find_edges(x, network.cutoff)]
+    edges[2] = edges[2].float()
+    elements, molecules = torch.arange(6) % 4, torch.zeros(6, dtype=torch.long)
+    arguments = (elements, torch.tensor(x).float(), molecules, *edges)
+    seen: set[str] = set()
+
+    class Operations(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            seen.add(function.name())
+            return function(*args, **(kwargs or {}))
+
+    network.energies_and_forces(*arguments, num_molecules=1)
+    with Operations():
+        network.energies_and_forces(*arguments, num_molecules=1)
+    assert {"aten::index_add", "aten::silu_backward"} <= seen
+    assert not seen & {"aten::_local_scalar_dense", "aten::lift_fresh", "aten::nonzero"}
 
 
 def test_training_step():

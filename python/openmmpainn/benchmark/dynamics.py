@@ -15,9 +15,9 @@ from .systems import BenchmarkSystem
 from .timing import FEWEST, MOST, Timing
 
 if TYPE_CHECKING:
-    from .. import PaiNNStudentModel
+    from .. import PaiNNStudentForce, PaiNNStudentModel
 
-__all__ = ["TIME_STEP", "time_dynamics"]
+__all__ = ["SCALE", "TIME_STEP", "make_context", "network_force", "time_dynamics"]
 
 TIME_STEP = 0.001  # ps
 TEMPERATURE = 300.0  # K
@@ -29,45 +29,60 @@ FRICTION = 1000.0  # 1/ps
 RESTART = 200  # steps
 
 
-def _make_context(
-    model: PaiNNStudentModel, system: BenchmarkSystem, platform: str, properties: Mapping[str, str]
+def make_context(
+    system: BenchmarkSystem, force: openmm.Force, platform: str, properties: Mapping[str, str]
 ) -> openmm.Context:
-    from .. import PaiNNStudentForce
-
-    force, made = PaiNNStudentForce(model), openmm.System()
-    for index, number in enumerate(system.numbers.tolist()):
-        made.addParticle(app.Element.getByAtomicNumber(number).mass)
-        force.addParticle(index, number)
-    force.addGlobalParameter("scale", SCALE)
-    force.setSubsystemScale(0, "scale")
-    if system.box is not None:
-        force.setUsesPeriodicBoundaryConditions(True)
-        made.setDefaultPeriodicBoxVectors(*(openmm.Vec3(*row) for row in system.box))
-    made.addForce(force)
-    integrator = openmm.LangevinMiddleIntegrator(TEMPERATURE, FRICTION, TIME_STEP)
-    integrator.setRandomNumberSeed(1)
-    return openmm.Context(made, integrator, get_platform(platform), dict(properties))
-
-
-def time_dynamics(
-    model: PaiNNStudentModel, system: BenchmarkSystem, platform: str, properties: Mapping[str, str], seconds: float
-) -> Timing:
-    """The time of a step (s) of the Langevin middle integrator.
+    """A Context of the atoms with this Force alone, at their positions.
 
     Parameters
     ----------
-    model : PaiNNStudentModel
-        The network.
     system : BenchmarkSystem
         The atoms.
+    force : openmm.Force
+        Owned by the System from now on; its energy should be scaled down by SCALE.
     platform : str
         The platform.
     properties : mapping of str to str
         Of the platform.
+    """
+    made = openmm.System()
+    for number in system.numbers.tolist():
+        made.addParticle(app.Element.getByAtomicNumber(number).mass)
+    if system.box is not None:
+        made.setDefaultPeriodicBoxVectors(*(openmm.Vec3(*row) for row in system.box))
+    made.addForce(force)
+    integrator = openmm.LangevinMiddleIntegrator(TEMPERATURE, FRICTION, TIME_STEP)
+    integrator.setRandomNumberSeed(1)
+    context = openmm.Context(made, integrator, get_platform(platform), dict(properties))
+    context.setPositions(system.positions)
+    return context
+
+
+def network_force(model: PaiNNStudentModel, system: BenchmarkSystem) -> PaiNNStudentForce:
+    """The network on all atoms, its energy scaled down by SCALE."""
+    from .. import PaiNNStudentForce
+
+    force = PaiNNStudentForce(model)
+    for index, number in enumerate(system.numbers.tolist()):
+        force.addParticle(index, number)
+    force.addGlobalParameter("scale", SCALE)
+    force.setSubsystemScale(0, "scale")
+    force.setUsesPeriodicBoundaryConditions(system.box is not None)
+    return force
+
+
+def time_dynamics(context: openmm.Context, system: BenchmarkSystem, seconds: float) -> Timing:
+    """The time of a step (s) of the Langevin middle integrator.
+
+    Parameters
+    ----------
+    context : openmm.Context
+        Of make_context().
+    system : BenchmarkSystem
+        Its atoms.
     seconds : float
         How long to measure.
     """
-    context = _make_context(model, system, platform, properties)
     integrator = context.getIntegrator()
 
     def restart() -> None:

@@ -3,18 +3,20 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import traceback
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..modelfile import parse_model
 from .systems import BenchmarkSystem
 
 if TYPE_CHECKING:
+    import torch
+
     from .. import PaiNNStudentModel
 
-__all__ = ["TorchPeer", "find_pairs"]
+__all__ = ["TorchPeer", "failure", "find_pairs"]
 
 # float32 arrays [edges, hidden] that autograd keeps alive in each block, about: to skip what would fill the memory.
 ARRAYS_PER_BLOCK = 20
@@ -28,23 +30,50 @@ def find_pairs(positions: np.ndarray, cutoff: float, box: np.ndarray | None) -> 
     positions : array [N, 3]
         nm.
     cutoff : float
-        nm.
+        nm; infinite for all pairs, in vacuum.
     box : array [3, 3] or None
         A box with right angles, at least twice the cutoff wide, nm.
     """
-    from scipy.spatial import cKDTree
-
     edges = None if box is None else np.diag(box)
-    home = positions if edges is None else positions - np.floor(positions / edges) * edges
-    if edges is not None:
-        home = np.where(home >= edges, 0.0, home)
-    pairs = cKDTree(home, boxsize=edges).query_pairs(cutoff, output_type="ndarray")
-    i, j = np.concatenate([pairs, pairs[:, ::-1]]).T
-    order = np.lexsort((j, i))
-    i, j = i[order], j[order]
+    try:
+        from scipy.spatial import cKDTree
+    except ImportError:
+        i, j = _pairs_by_rows(positions, cutoff, edges)
+    else:
+        home = positions if edges is None else positions - np.floor(positions / edges) * edges
+        if edges is not None:
+            home = np.where(home >= edges, 0.0, home)
+        pairs = cKDTree(home, boxsize=edges).query_pairs(cutoff, output_type="ndarray")
+        i, j = np.concatenate([pairs, pairs[:, ::-1]]).T
+        order = np.lexsort((j, i))
+        i, j = i[order], j[order]
     difference = positions[j] - positions[i]
     shifts = np.zeros_like(difference) if edges is None else -np.round(difference / edges) * edges
     return i, j, shifts
+
+
+def _pairs_by_rows(positions: np.ndarray, cutoff: float, edges: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """Receivers [P] and neighbours [P] as of find_pairs(), by trying every pair; edges [3] are those of the box, nm."""
+    found, rows = [], max(1, 2**22 // len(positions))
+    for start in range(0, len(positions), rows):
+        difference = positions[None] - positions[start : start + rows, None]
+        if edges is not None:
+            difference -= np.round(difference / edges) * edges
+        i, j = np.nonzero((difference**2).sum(axis=2) < cutoff**2)
+        found.append(np.array([i + start, j])[:, i + start != j])
+    i, j = np.concatenate(found, axis=1)
+    return i, j
+
+
+def failure(error: Exception) -> str:
+    """What an error in PyTorch says, in one line; memory that PyTorch holds for nothing goes back to the GPU."""
+    import torch
+
+    traceback.clear_frames(error.__traceback__)  # whose variables would keep their tensors
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:200].rstrip(".")
 
 
 class TorchPeer:
@@ -53,7 +82,7 @@ class TorchPeer:
     Parameters
     ----------
     model : PaiNNStudentModel
-        The network; its weights go through a temporary file.
+        The network.
     cutoff : float
         nm.
     device : str
@@ -65,11 +94,7 @@ class TorchPeer:
 
         from ..torch_network import LENGTH_UNITS, PaiNNNetwork
 
-        with tempfile.TemporaryDirectory() as folder:
-            path = os.path.join(folder, "model.safetensors")
-            with open(path, "wb") as file:
-                file.write(model.getBytes())
-            self.network = PaiNNNetwork.from_model_file(path, torch.float32).to(device)
+        self.network = PaiNNNetwork(*parse_model(model.getBytes())).to(device, torch.float32)
         self.device, self.cutoff = device, cutoff
         self._unit = LENGTH_UNITS[self.network.metadata["length_unit"]]  # nm
         self._elements = {z: k for k, z in enumerate(self.network.metadata["elements"])}
@@ -81,41 +106,70 @@ class TorchPeer:
         metadata = self.network.metadata
         return 4.0 * ARRAYS_PER_BLOCK * metadata["hidden"] * metadata["blocks"] * edges
 
-    def prepare(self, systems: list[BenchmarkSystem], frames: list[list[np.ndarray]]) -> int:
-        """Set what evaluate() computes: frames[k] holds the positions [n, 3] (nm) of every system. The edges' number.
+    def prepare(
+        self, systems: list[BenchmarkSystem], frames: list[list[np.ndarray]], cutoff: float | None = None
+    ) -> int:
+        """Set what evaluate() computes, and find the edges of the systems as they stand.
 
-        Edges are those of the systems as they stand, found beforehand.
+        Parameters
+        ----------
+        systems : list of BenchmarkSystem
+            M of them, N atoms together.
+        frames : list of list of array [n, 3]
+            frames[k] holds the positions (nm) of every system.
+        cutoff : float, optional
+            Of the edges, nm, if it is not the network's; edges beyond that change no energy.
+
+        Returns
+        -------
+        int
+            The number of edges.
         """
         import torch
 
         counts = [len(system.numbers) for system in systems]
         starts = np.concatenate([[0], np.cumsum(counts)])
-        pairs = [find_pairs(system.positions, self.cutoff, system.box) for system in systems]
+        pairs = [find_pairs(system.positions, cutoff or self.cutoff, system.box) for system in systems]
 
         def tensor(array: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
             return torch.as_tensor(array, dtype=dtype, device=self.device)
 
         numbers = np.concatenate([system.numbers for system in systems])
+        self._molecules = len(systems)
         self._elements_of = tensor(np.array([self._elements[int(z)] for z in numbers]), torch.int64)
-        self._molecules = tensor(np.repeat(np.arange(len(systems)), counts), torch.int64)
+        self._molecule_of = tensor(np.repeat(np.arange(len(systems)), counts), torch.int64)
         shifted = list(zip(pairs, starts[:-1], strict=True))
         self._receivers = tensor(np.concatenate([p[0] + start for p, start in shifted]), torch.int64)
         self._neighbours = tensor(np.concatenate([p[1] + start for p, start in shifted]), torch.int64)
         self._shifts = tensor(np.concatenate([p[2] for p in pairs]) / self._unit, torch.float32)
-        self._frames = [tensor(np.concatenate(frame) / self._unit, torch.float32) for frame in frames]
+        self.frames = [self.to_tensor(np.concatenate(frame)) for frame in frames]
         return len(self._receivers)
 
-    def evaluate(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Energies [M] (kJ/mol) and forces [N, 3] (kJ/mol/nm) of a frame."""
-        from ..torch_network import ENERGY_UNITS
+    def to_tensor(self, positions: np.ndarray) -> torch.Tensor:
+        """Positions [N, 3] (nm) on the device, float32 [N, 3] in the model's unit."""
+        import torch
 
-        energies, forces = self.network.energies_and_forces(
+        return torch.as_tensor(positions / self._unit, dtype=torch.float32, device=self.device)
+
+    def compute(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Energies, float64 [M], and forces, float32 [N, 3], at positions [N, 3], all on the device in model units."""
+        return self.network.energies_and_forces(
             self._elements_of,
-            self._frames[index % len(self._frames)],
-            self._molecules,
+            positions,
+            self._molecule_of,
             self._receivers,
             self._neighbours,
             self._shifts,
+            num_molecules=self._molecules,
         )
+
+    def to_arrays(self, energies: torch.Tensor, forces: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+        """What compute() gives, as arrays: energies [M] (kJ/mol) and forces [N, 3] (kJ/mol/nm)."""
+        from ..torch_network import ENERGY_UNITS
+
         energy_unit = ENERGY_UNITS[self.network.metadata["energy_unit"]]
         return energies.cpu().numpy() * energy_unit, forces.cpu().numpy() * (energy_unit / self._unit)
+
+    def evaluate(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        """Energies [M] (kJ/mol) and forces [N, 3] (kJ/mol/nm) of a frame."""
+        return self.to_arrays(*self.compute(self.frames[index % len(self.frames)]))

@@ -8,7 +8,12 @@ from typing import Any
 __all__ = ["table_rows", "to_text"]
 
 _KINDS = {"single": "energy + forces", "batch": "batch", "md": "dynamics"}
-_COLUMNS = ("work", "atoms", "molecules", "ms", "us/atom", "ms/molecule", "steps/s", "ns/day", "PyTorch ms", "ratio")
+_COLUMNS = (
+    *("work", "atoms", "molecules", "ms", "us/atom", "ms/molecule", "steps/s", "ns/day"),
+    *("PyTorch ms", "ratio", "graph ms", "graph ratio"),
+)
+# What PyTorch did for a row, with names for the notes. PythonForce shares the columns of eager PyTorch, which it runs.
+_PEERS = {"peer": "PyTorch", "graph": "PyTorch's CUDA graph", "python_force": "PythonForce"}
 
 
 def _number(value: float | None, digits: int = 3) -> str:
@@ -18,13 +23,20 @@ def _number(value: float | None, digits: int = 3) -> str:
     return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
 
 
+def _against(row: dict[str, Any], peer: str = "peer", ratio: str = "ratio") -> list[str]:
+    """Time (ms) and ratio of one of PyTorch's entries; empty where it was not measured."""
+    found = row.get(peer, {})
+    if "median" not in found:
+        return ["", ""]
+    return [_number(1e3 * found["median"]), f"{row[ratio]:.1f}x" if row[ratio] >= 1 else f"{row[ratio]:.2g}x"]
+
+
 def table_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """The columns that hold anything, and the cells of every row that was measured."""
     lines = []
     for row in results["rows"]:
         if "skipped" in row:
             continue
-        peer = row.get("peer", {})
         batch = row["kind"] == "batch"
         ms = 1e3 * row["median"]
         lines.append(
@@ -37,8 +49,8 @@ def table_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
                 _number(1e3 * row["per_molecule"]) if batch else "",
                 _number(row.get("steps_per_second")),
                 _number(row.get("ns_per_day")),
-                _number(1e3 * peer["median"]) if "median" in peer else "",
-                f"{row['ratio']:.1f}x" if "ratio" in row else "",
+                *(_against(row, "python_force", "python_force_ratio") if row["kind"] == "md" else _against(row)),
+                *_against(row, "graph", "graph_ratio"),
             ]
         )
     used = [k for k in range(len(_COLUMNS)) if any(line[k] for line in lines)]
@@ -54,9 +66,17 @@ def _notes(results: dict[str, Any]) -> list[str]:
             what += f" x {row['molecules']}"
         if "skipped" in row:
             notes.append(f"Skipped: {what}: {row['skipped']}.")
-        elif "skipped" in row.get("peer", {}):
-            notes.append(f"Skipped in PyTorch: {what}: {row['peer']['skipped']}.")
-    found = [row["peer"]["force_difference"] for row in results["rows"] if "force_difference" in row.get("peer", {})]
+        for peer, name in _PEERS.items():
+            if "skipped" in row.get(peer, {}):
+                notes.append(f"Skipped in {name}: {what}: {row[peer]['skipped']}.")
+    entries = [row[peer] for row in results["rows"] for peer in _PEERS if "median" in row.get(peer, {})]
+    if any("median" in row.get("python_force", {}) for row in results["rows"]):
+        notes.append("PyTorch ms of dynamics: a step through openmm.PythonForce, which calls eager PyTorch.")
+    if any("median" in row.get("graph", {}) for row in results["rows"]):
+        notes.append("graph ms: PyTorch's CUDA graph, positions copied in, edges frozen.")
+    if "graph_skipped" in results["summary"]:
+        notes.append(f"PyTorch's CUDA graph: not measured, {results['summary']['graph_skipped']}.")
+    found = [entry["force_difference"] for entry in entries]
     if found:
         notes.append(f"Forces differ from PyTorch's (float32) by {max(found):.1e} of their RMS at most.")
     load = results["machine"]["load_before"]

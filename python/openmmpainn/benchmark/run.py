@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -16,17 +17,19 @@ import numpy as np
 from ..batch_context import BatchContext
 from ..evaluator import Evaluator
 from ..platforms import get_platform
-from ..progress import Progress, format_seconds
+from ..progress import Progress
 from ..summary import model_summary
-from .dynamics import TIME_STEP, time_dynamics
-from .machine import available_memory, describe_machine, load_average, usable_cores
+from .dynamics import TIME_STEP, make_context, network_force, time_dynamics
+from .machine import describe_machine, load_average, usable_cores
 from .memory import bytes_per_atom
+from .pace import Pace
+from .python_force import PYTHON_FORCE_UP_TO, scaled_forces
 from .systems import DENSITY, PERIODIC_FROM, BenchmarkSystem, make_system
-from .timing import Timing, time_calls
+from .timing import time_calls
 
 if TYPE_CHECKING:
     from .. import PaiNNStudentModel
-    from .peers import TorchPeer
+    from .peer_rows import PeerRows
 
 __all__ = ["BATCHES", "BATCH_ATOMS", "SIZES", "run_benchmark"]
 
@@ -35,7 +38,6 @@ BATCHES = (1, 4, 16, 64, 256)
 BATCH_ATOMS = 22
 FRAMES = 4  # the positions change from call to call, by a few thousandths of a nm, as they do from step to step
 LONGEST = 30.0  # s: work that takes longer in one call is left out
-OVERHEAD_UP_TO = 50  # atoms
 FLATNESS_FROM = 1000  # atoms
 
 
@@ -68,7 +70,8 @@ def run_benchmark(
     seconds : float
         For each figure.
     peers : bool
-        Whether to do the same work in eager PyTorch, right after each row.
+        Whether to do the same work in PyTorch, right after each row: eager, as a CUDA graph (on CUDA), and dynamics
+        through openmm.PythonForce (up to 50 atoms).
     dynamics, memory : bool
         Whether to measure molecular dynamics, and memory for each atom.
     show_progress : bool
@@ -79,7 +82,9 @@ def run_benchmark(
     dict
         Plain values, ready for JSON: ``machine``, ``model``, ``settings``, ``rows`` and ``summary``. A row has ``kind``
         (single, batch or md), ``atoms`` (of a molecule), ``molecules``, and either the figures or ``skipped``, a
-        sentence that says why there are none. Times are ``median``, ``low``, ``high`` (quartiles), s a call.
+        sentence that says why there are none. Times are ``median``, ``low``, ``high`` (quartiles), s a call. The same
+        holds for PyTorch's entries in a row, ``peer``, ``graph`` and ``python_force``, and the ratios of their times to
+        ours are ``ratio``, ``graph_ratio`` and ``python_force_ratio``.
 
     Raises
     ------
@@ -111,30 +116,32 @@ class _Benchmark:
             name: value for name, value in (("Threads", str(threads)), ("Precision", "mixed")) if name in known
         }
         self.evaluator = Evaluator(model, platform, self.properties)
-        self.peer: TorchPeer | None = None
+        self.pace = Pace(LONGEST)
+        self.peers: PeerRows | None = None
         self.versions: dict[str, str] = {}
         self.load = load_average()
         if peers:
-            self.peer = self._make_peer()
-        # By who did it: s an atom, to foresee what a larger row takes, and whether it is from a row of many atoms.
-        self._pace: dict[str, tuple[float, bool]] = {}
+            self.peers = self._make_peers()
 
-    def _make_peer(self) -> TorchPeer:
+    def _make_peers(self) -> PeerRows:
         try:
-            import scipy
             import torch
         except ImportError as error:
             raise ValueError(f"--peers needs the Python package {error.name}: pip install {error.name}") from None
+        from .peer_rows import PeerRows
         from .peers import TorchPeer
 
-        self.versions = {"PyTorch": torch.__version__, "SciPy": scipy.__version__}
+        self.versions = {"PyTorch": torch.__version__}
+        with contextlib.suppress(ImportError):  # finds pairs faster
+            self.versions["SciPy"] = importlib.metadata.version("scipy")
         device = "cuda" if self.platform == "CUDA" and torch.cuda.is_available() else "cpu"
-        return TorchPeer(self.model, self.summary["cutoff"], device)
+        peer = TorchPeer(self.model, self.summary["cutoff"], device)
+        return PeerRows(peer, self.platform, self.properties, self.seconds, self.pace)
 
     @contextlib.contextmanager
     def torch_threads(self) -> Iterator[None]:
         """PyTorch with as many threads as the platform, if it takes part."""
-        if self.peer is None:
+        if self.peers is None:
             yield
             return
         import torch
@@ -150,8 +157,9 @@ class _Benchmark:
         self, sizes: list[int], batches: list[int], dynamics: bool, memory: bool, show_progress: bool
     ) -> dict[str, Any]:
         rows: list[dict[str, Any]] = []
-        one = 2 if self.peer else 1
-        total = len(sizes) * (one + dynamics) + len(batches) * one + memory
+        one = 1 if self.peers is None else 2 if self.peers.no_graph else 3
+        steps = [2 if self.peers and size <= PYTHON_FORCE_UP_TO else 1 for size in sizes] if dynamics else []
+        total = (len(sizes) + len(batches)) * one + sum(steps) + memory
         with Progress("benchmark", total, show_progress) as progress:
             for size in sizes:
                 rows.append(self._evaluate("single", [make_system(size, self.elements)]))
@@ -160,10 +168,12 @@ class _Benchmark:
                 systems = [make_system(BATCH_ATOMS, self.elements, seed) for seed in range(count)]
                 rows.append(self._evaluate("batch", systems))
                 progress.advance(one, f"{count} molecules of {BATCH_ATOMS} atoms")
-            for size in sizes if dynamics else []:
+            for size, work in zip(sizes, steps, strict=False):
                 rows.append(self._dynamics(make_system(size, self.elements)))
-                progress.advance(1, f"dynamics of {size} atoms")
+                progress.advance(work, f"dynamics of {size} atoms")
             figures = self._summary(rows)
+            if self.peers and self.peers.no_graph:
+                figures["graph_skipped"] = self.peers.no_graph
             if memory:
                 figures.update(self._memory(rows))
                 progress.advance(1, "memory")
@@ -178,7 +188,7 @@ class _Benchmark:
                 "density": DENSITY,
                 "periodic_from": PERIODIC_FROM,
                 "time_step_fs": 1e3 * TIME_STEP,
-                "peer": "eager PyTorch, float32, edges given" if self.peer else None,
+                **(self.peers.settings() if self.peers else {"peer": None}),
             },
             "rows": rows,
             "summary": figures,
@@ -192,18 +202,6 @@ class _Benchmark:
         machine["load_before"] = self.load
         return machine
 
-    def _note_pace(self, who: str, timing: Timing, atoms: int) -> None:
-        """Keep the slowest of the rows of many atoms, or the last of the small ones, which are mostly overhead."""
-        pace, many = timing.median / atoms, atoms > OVERHEAD_UP_TO
-        slowest, was_many = self._pace.get(who, (0.0, False))
-        if many or not was_many:
-            self._pace[who] = (max(pace, slowest) if was_many else pace, many)
-
-    def _too_long(self, who: str, atoms: int) -> str | None:
-        """Why a call for so many atoms is left out; None if it is not."""
-        expected = self._pace.get(who, (0.0, False))[0] * atoms
-        return f"one call would take about {format_seconds(expected)}" if expected > LONGEST else None
-
     def _evaluate(self, kind: str, systems: list[BenchmarkSystem]) -> dict[str, Any]:
         """Energy and forces of systems together, and the same in PyTorch."""
         atoms = sum(len(system.numbers) for system in systems)
@@ -213,7 +211,7 @@ class _Benchmark:
             "molecules": len(systems),
             "periodic": systems[0].box is not None,
         }
-        reason = self._too_long("ours", atoms)
+        reason = self.pace.too_long("ours", atoms)
         if reason:
             return {**row, "skipped": reason}
         frames = [list(frame) for frame in zip(*(s.moved(FRAMES, k) for k, s in enumerate(systems)), strict=True)]
@@ -229,55 +227,27 @@ class _Benchmark:
         ours(0)
         row["first_call"] = time.perf_counter() - start  # makes the Context
         timing = time_calls(ours, self.seconds)
-        self._note_pace("ours", timing, atoms)
+        self.pace.note("ours", timing.median, atoms)
         row.update(asdict(timing), us_per_atom=1e6 * timing.median / atoms, per_molecule=timing.median / len(systems))
-        if self.peer is not None:
-            row["peer"] = self._with_peer(systems, frames, ours(0)[1])
-            if "median" in row["peer"]:
-                row["ratio"] = row["peer"]["median"] / timing.median
+        if self.peers is not None:
+            row.update(self.peers.evaluate(systems, frames, ours(0)[1], timing.median))
         return row
-
-    def _with_peer(
-        self, systems: list[BenchmarkSystem], frames: list[list[np.ndarray]], forces: np.ndarray
-    ) -> dict[str, Any]:
-        """PyTorch's times for what has just been measured, and how far its forces are from ours."""
-        peer = self.peer
-        assert peer is not None
-        atoms = len(forces)
-        reason = self._too_long("peer", atoms)
-        if reason:
-            return {"skipped": reason}
-        edges = peer.prepare(systems, frames)
-        if peer.device == "cpu" and peer.bytes_needed(edges) > available_memory():
-            return {"edges": edges, "skipped": f"{edges:,} edges would need more memory than there is"}
-        # Edges were found for the systems as they stand, in which frame 0 may have a few more or fewer: that changes
-        # no time, but to compare forces they must be the same.
-        there = [
-            BenchmarkSystem(system.numbers, positions, system.box)
-            for system, positions in zip(systems, frames[0], strict=True)
-        ]
-        peer.prepare(there, [frames[0]])
-        difference = peer.evaluate(0)[1] - forces
-        size = float(np.sqrt(np.mean(forces**2)))
-        edges = peer.prepare(systems, frames)
-        timing: Timing = time_calls(peer.evaluate, self.seconds)
-        self._note_pace("peer", timing, atoms)
-        return {
-            "edges": edges,
-            **asdict(timing),
-            "per_molecule": timing.median / len(systems),
-            "force_difference": float(np.abs(difference).max()) / max(size, 1e-30),
-        }
 
     def _dynamics(self, system: BenchmarkSystem) -> dict[str, Any]:
         atoms = len(system.numbers)
         row: dict[str, Any] = {"kind": "md", "atoms": atoms, "molecules": 1, "periodic": system.box is not None}
-        reason = self._too_long("ours", atoms)
+        reason = self.pace.too_long("ours", atoms)
         if reason:
             return {**row, "skipped": reason.replace("call", "step")}
-        timing = time_dynamics(self.model, system, self.platform, self.properties, self.seconds)
+        context = make_context(system, network_force(self.model, system), self.platform, self.properties)
+        forces = scaled_forces(context)
+        timing = time_dynamics(context, system, self.seconds)
         speed = 1 / timing.median
-        return {**row, **asdict(timing), "steps_per_second": speed, "ns_per_day": speed * TIME_STEP * 86400 / 1e3}
+        row.update(asdict(timing), steps_per_second=speed, ns_per_day=speed * TIME_STEP * 86400 / 1e3)
+        del context  # PythonForce has the device to itself
+        if self.peers is not None:
+            row.update(self.peers.dynamics(system, forces, timing.median))
+        return row
 
     def _memory(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         """Memory for each atom, from the smallest and largest periodic systems that were measured."""

@@ -32,8 +32,9 @@ def add(subparsers: Any) -> None:
     parser.add_argument(
         "--peers",
         action="store_true",
-        help="do the same work in eager PyTorch, which is given the pairs within the cutoff, and give the ratios (with "
-        "--platform CUDA: on the GPU if this PyTorch can, else on the processor)",
+        help="do the same work in eager PyTorch, which is given the pairs within the cutoff, and dynamics of up to 50 "
+        "atoms through openmm.PythonForce, and give the ratios (with --platform CUDA: on the GPU if this PyTorch can, "
+        "also as a CUDA graph; else on the processor)",
     )
     parser.add_argument("--sizes", metavar="N,N,...", help="numbers of atoms, 0: none (default: 12 to 20000)")
     parser.add_argument("--batches", metavar="N,N,...", help="molecules in a batch, 0: none (default: 1 to 256)")

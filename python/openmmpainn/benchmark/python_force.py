@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""Molecular dynamics as one has it without a plugin: eager PyTorch called by openmm.PythonForce in every step."""
+
+from __future__ import annotations
+
+import numpy as np
+import openmm
+from openmm import unit
+
+from .dynamics import SCALE
+from .peers import TorchPeer
+from .systems import BenchmarkSystem
+
+__all__ = ["PYTHON_FORCE_UP_TO", "check_finite", "python_force", "scaled_forces"]
+
+PYTHON_FORCE_UP_TO = 50  # atoms
+
+
+def python_force(peer: TorchPeer, system: BenchmarkSystem) -> tuple[openmm.PythonForce, int]:
+    """The network in eager PyTorch as a Force, its energy scaled down as in our own dynamics.
+
+    In a step, positions go from the State to a tensor and the forces come back as an array. The edges are all pairs of
+    atoms, which those beyond the cutoff give no energy: right wherever the atoms go, and nothing is searched for.
+
+    Parameters
+    ----------
+    peer : TorchPeer
+        Prepared for the system here, and not to be prepared anew while the Force is used.
+    system : BenchmarkSystem
+        The atoms, in vacuum.
+
+    Returns
+    -------
+    openmm.PythonForce
+        For all particles of a System.
+    int
+        The number of edges.
+
+    Raises
+    ------
+    ValueError
+        If the system is periodic.
+    """
+    if system.box is not None:
+        raise ValueError("PythonForce is measured in vacuum; this system is periodic")
+    edges = peer.prepare([system], [[system.positions]], cutoff=np.inf)
+
+    def compute(state: openmm.State) -> tuple[float, np.ndarray]:
+        """Energy (kJ/mol) and forces [N, 3] (kJ/mol/nm)."""
+        positions = state.getPositions(asNumpy=True).value_in_unit(unit.nanometer)
+        energies, forces = peer.to_arrays(*peer.compute(peer.to_tensor(positions)))
+        return SCALE * float(energies[0]), SCALE * forces
+
+    return openmm.PythonForce(compute), edges
+
+
+def scaled_forces(context: openmm.Context) -> np.ndarray:
+    """Forces [N, 3] (kJ/mol/nm) of a Context where its atoms are."""
+    state = context.getState(forces=True)
+    return np.array(state.getForces(asNumpy=True).value_in_unit(unit.kilojoules_per_mole / unit.nanometer))
+
+
+def check_finite(context: openmm.Context) -> None:
+    """Look at the positions after dynamics.
+
+    OpenMM may call a PythonForce from a thread of its own while the GPU is at work, which has gone wrong with PyTorch.
+
+    Raises
+    ------
+    RuntimeError
+        If a position is not finite.
+    """
+    positions = context.getState(positions=True).getPositions(asNumpy=True).value_in_unit(unit.nanometer)
+    if not np.isfinite(positions).all():
+        raise RuntimeError("positions became NaN in PythonForce")
