@@ -13,7 +13,7 @@ step "evaluator, double precision" 200 bench.log "$bench" "$model" --precision d
     --sizes 22x1,22x64,300x1,1000x1
 step "steps of dynamics" 200 bench.log "$BUILD/benchmarks/bench_cuda_steps" "$model" --json "$OUTPUT/steps.json"
 if grep -q "PAINN_BUILD_PYTHON:BOOL=ON" "$BUILD/CMakeCache.txt" && [ -z "${PAINN_SKIP_PYTHON:-}" ]; then
-    step "Python package" 600 build.log env PATH="$BIN:$PATH" CMAKE_BUILD_PARALLEL_LEVEL="$JOBS" "$BIN/python" -m pip \
+    step "Python package" 600 build.log env PATH="$BIN:$PATH" CMAKE_PREFIX_PATH="$BUILD/deps" CMAKE_BUILD_PARALLEL_LEVEL="$JOBS" "$BIN/python" -m pip \
         --disable-pip-version-check install --no-index --no-build-isolation --no-deps --config-settings=build-dir="$BUILD/wheel" .
     step "openmmpainn benchmark" 400 bench.log "$BIN/openmmpainn" benchmark --model "$model" --platform CUDA --peers \
         --json "$OUTPUT/benchmark.json"
