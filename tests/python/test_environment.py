@@ -2,6 +2,7 @@
 """What surrounds the plugin: other versions, absent packages, other folders, forks, locales, symbols (row 34)."""
 
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -286,3 +287,15 @@ def test_old_swig_is_refused(tmp_path):
     assert "has the runtime version 4, but OpenMM 8.6 needs version 5" in " ".join(refused.stderr.split())
     (tmp_path / "swigrun.swg").write_text('#define SWIG_RUNTIME_VERSION "5"\n')
     assert configure().returncode == 0
+
+
+def test_libraries_lend_no_cxx_library():
+    """A copy of the C++ library inside ours, where a compiler puts one there, must not serve other libraries."""
+    nm = shutil.which("nm")
+    if nm is None:
+        pytest.skip("nm is not installed")
+    libraries = sorted(LIBRARIES.rglob("libOpenMMPaiNN*.so"))
+    assert len(libraries) >= 3
+    for library in libraries:
+        symbols = subprocess.run([nm, "-D", "--defined-only", str(library)], capture_output=True, text=True, check=True)
+        assert not re.findall(r" T _ZN?K?S[tosaid]\w*", symbols.stdout), library
