@@ -2,7 +2,7 @@
 // Times the CUDA evaluator alone with CUDA's events, and compares its forces with those of the exact network.
 // bench_cuda_evaluator MODEL [--precision single|mixed|double] [--sizes 22x1,1000x1] [--repeats N] [--json FILE]
 // [--kernels] [--clocks]: MODEL is a .safetensors file, or "student" or "canonical" for a random network of 128
-// channels.
+// channels, or "student:32" for one of 32.
 #include "Compare.h"
 #include "CudaBench.h"
 #include "PaiNNStudentModel.h"
@@ -59,11 +59,12 @@ Options readOptions(int argc, char** argv) {
 }
 
 std::shared_ptr<const NetworkParameters> loadModel(const std::string& name) {
-    if (name != "student" && name != "canonical")
+    const std::string family = name.substr(0, name.find(':'));
+    if (family != "student" && family != "canonical")
         return PaiNNStudentModel(name).getParameters();
     RandomNetworkOptions options;
-    options.family = name == "student" ? Family::Student : Family::Canonical;
-    options.numChannels = 128;
+    options.family = family == "student" ? Family::Student : Family::Canonical;
+    options.numChannels = family == name ? 128 : std::stoi(name.substr(family.size() + 1));
     options.numBasis = 20;
     return randomNetwork(options);
 }
