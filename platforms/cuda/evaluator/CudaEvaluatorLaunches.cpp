@@ -106,7 +106,7 @@ std::vector<Launch> CudaEvaluator::State::listLaunches(bool withForces) const {
     std::vector<Launch> list;
     if (areSmallMolecules()) {
         list.push_back(
-            makeLaunch("molecule", S * blocks, 1, 32 * MOLECULE_WARPS, moleculeMemory(shape, molecule).size, 0));
+            makeLaunch("molecule", S * blocks, 1, 32 * moleculeWarps(shape), moleculeMemory(shape, molecule).size, 0));
         list.back().cluster = blocks;
     }
     else {

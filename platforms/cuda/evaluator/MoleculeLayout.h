@@ -9,8 +9,12 @@
 namespace PaiNNPlugin {
 #endif
 
-/** Warps of a block. Each pair of atoms has a thread: 512 threads for up to 32 atoms. */
-[[maybe_unused]] constexpr int MOLECULE_WARPS = 24, MOST_MOLECULE_ATOMS = 32;
+[[maybe_unused]] constexpr int MOST_MOLECULE_ATOMS = 32;
+
+/** Warps of a block, by the registers that they need: at least 16, so that each pair of 32 atoms has a thread. */
+PAINN_BOTH constexpr int moleculeWarps(const Shape& shape) {
+    return shape.isStudent ? 24 : 16;
+}
 
 /**
  * Two ways to share a layer among the blocks of a cluster: each multiplies its own inputs by all outputs and sends the
@@ -155,7 +159,7 @@ PAINN_BOTH constexpr MoleculeMemory moleculeMemory(const Shape& shape, const Mol
     m.vectors = m.gathered + columns * (shape.H + ROW_PADDING) * 4;
     m.outputs = m.vectors + canonical * 3 * columns * (shape.H + ROW_PADDING) * 4;
     m.readout = m.outputs + 2 * (canonical ? 2 * rowOf(3 * columns) : 3 * rowOf(columns)) * SLICE * 4;
-    m.scalars_adj = m.readout + (nodeMemory(shape, 8).halves + MOLECULE_WARPS / 2 * FRAGMENT) * 4;
+    m.scalars_adj = m.readout + (nodeMemory(shape, 8).halves + moleculeWarps(shape) / 2 * FRAGMENT) * 4;
     m.slopes = m.scalars_adj + columns * SLICE * 4;
     m.contextSlopes = m.slopes + shape.L * columns * SLICE * 4;
     m.gates = m.contextSlopes + canonical * shape.L * columns * SLICE * 4;

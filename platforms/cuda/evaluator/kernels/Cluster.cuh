@@ -4,6 +4,7 @@
 #if PAINN_CAPABILITY >= 90 && PAINN_TENSOR_CORES
 
 constexpr int BLOCKS = H / SLICE; ///< of a cluster
+constexpr int MOLECULE_WARPS = moleculeWarps(SHAPE);
 constexpr int GATHERED_ROW = H + ROW_PADDING;
 constexpr MoleculeForm FORM = {PAINN_MOLECULE_ATOMS, PAINN_MOLECULE_STAGE, PAINN_MOLECULE_READOUT};
 constexpr int ATOMS = FORM.atoms, COLUMNS = (ATOMS + 7) / 8 * 8; ///< at most, of a molecule

@@ -3,7 +3,7 @@
 
 #if PAINN_HAS_GROUP(2)
 
-extern "C" __global__ void __launch_bounds__(32 * MOLECULE_WARPS, 1) molecule(const Arrays arrays, int) {
+extern "C" __global__ void __launch_bounds__(32 * moleculeWarps(SHAPE), 1) molecule(const Arrays arrays, int) {
 #if PAINN_CAPABILITY >= 90 && PAINN_TENSOR_CORES
     SHARED_MEMORY(memory);
     Molecule m(arrays, memory);
