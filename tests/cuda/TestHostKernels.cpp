@@ -245,12 +245,15 @@ TEST_P(HostKernelTest, clustersChangeNoBit) {
         GTEST_SKIP() << "nothing for clusters";
     KernelChoice plain = choice;
     plain.limits.hasClusters = false;
-    const std::vector<Atoms> molecules = {molecule(22, 1), molecule(1, 2), molecule(9, 3), molecule(48, 4)};
-    for (size_t number : {size_t(1), molecules.size()})
+    const std::vector<std::vector<Atoms>> batches = {
+        {molecule(22, 1)},
+        {molecule(13, 5), molecule(1, 2), molecule(9, 3)},
+        {molecule(22, 1), molecule(1, 2), molecule(9, 3), molecule(48, 4)}};
+    for (const std::vector<Atoms>& molecules : batches)
         for (const Box* box : std::vector<const Box*>{nullptr, &LARGE}) {
-            const std::vector<Atoms> some(molecules.begin(), molecules.begin() + number);
-            CudaBatch without(plain, parameters, some, box != nullptr ? &(*box)[0][0] : nullptr),
-                with = batch(some, box);
+            CudaBatch without(plain, parameters, molecules, box != nullptr ? &(*box)[0][0] : nullptr),
+                with = batch(molecules, box);
+            const size_t number = molecules.size();
             const CudaResult expected = without.evaluate();
             for (uint64_t seed = 0; seed < 3; seed++) {
                 with.device.gpu.seed = seed;

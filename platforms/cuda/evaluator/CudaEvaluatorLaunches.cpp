@@ -16,8 +16,10 @@ const int ATOMS_FOR_SHARED_TABLE = 32, ATOMS_TO_WAIT_FOR_TABLE = 256;
 const int ATOMS_TO_SLICE = 16384;
 /** A node block takes as long for reading the weights as for so many of its columns. */
 const int COLUMNS_OF_WEIGHTS = 24;
-/** Up to so many small molecules have a cluster of blocks each: twice as many as an H100 works on at a time. */
-const int MOLECULES_FOR_CLUSTERS = 14;
+/** Multiprocessors that can have a cluster together, at most; a device consists of so many groups of them. */
+const int GROUP_OF_MULTIPROCESSORS = 18;
+/** Small molecules have a cluster of blocks each if the device is through with all of them in so many rounds. */
+const int ROUNDS_OF_CLUSTERS = 2;
 
 int divideUp(int n, int by) {
     return (n + by - 1) / by;
@@ -76,7 +78,9 @@ void CudaEvaluator::State::addNode(std::vector<Launch>& list, const std::array<c
 
 /** Whether one cluster of blocks a subsystem does it all. The results are the same, bit for bit. */
 bool CudaEvaluator::State::areSmallMolecules() const {
-    return largest <= molecule.atoms && arrays.numSubsystems <= MOLECULES_FOR_CLUSTERS;
+    const int groups = device.getLimits().multiprocessors / GROUP_OF_MULTIPROCESSORS, blocks = network->shape.H / SLICE;
+    return largest <= molecule.atoms &&
+           arrays.numSubsystems <= ROUNDS_OF_CLUSTERS * groups * (GROUP_OF_MULTIPROCESSORS / blocks);
 }
 
 /** The network as a list of stages, forward, then backward. */
