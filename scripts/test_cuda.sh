@@ -13,17 +13,19 @@ bench=$BUILD/benchmarks/bench_cuda_evaluator
 # suite FILTER: tests in as many processes as there are processors, since most of the time is spent in compilers, each with its own
 # cache of kernels. Succeeds if every test that was to run has ended, none with a failure.
 suite() {
-    local k ended wanted
+    local k ended wanted pids=() failures=0
+    rm -rf "$BUILD"/shard*
     for ((k = 0; k < JOBS; k++)); do
         mkdir -p "$BUILD/shard$k"
         TMPDIR=$BUILD/shard$k GTEST_TOTAL_SHARDS=$JOBS GTEST_SHARD_INDEX=$k "$tests" --gtest_filter="$1" >"$BUILD/shard$k/log" 2>&1 &
+        pids+=($!)
     done
-    wait
+    for k in "${pids[@]}"; do wait "$k" || failures=$((failures + 1)); done
     cat "$BUILD"/shard*/log
     ended=$(cat "$BUILD"/shard*/log | grep -cE '^\[ +(OK|SKIPPED) +\] .* ms\)')
     wanted=$("$tests" --gtest_list_tests --gtest_filter="$1" | grep -c '^  ')
-    echo "$ended of $wanted tests ended without a failure"
-    [ "$wanted" -gt 0 ] && [ "$ended" = "$wanted" ]
+    echo "$ended of $wanted tests ended without a failure, $failures of $JOBS processes failed"
+    [ "$wanted" -gt 0 ] && [ "$ended" = "$wanted" ] && [ $failures = 0 ]
 }
 
 if [[ $steps == *tests* ]]; then

@@ -6,6 +6,7 @@
 
 #include "CudaNetwork.h"
 #include "RandomNetwork.h"
+#include <map>
 #include <stdexcept>
 
 namespace PaiNNPlugin {
@@ -34,7 +35,10 @@ struct KernelChoice {
         limits.hasTensorCores = limits.computeCapability >= 80;
         limits.hasClusters = limits.computeCapability >= 90;
         limits.multiprocessors = limits.hasClusters ? 132 : 40;
-        limits.sharedBytes = limits.hasClusters ? 232448 : limits.hasTensorCores ? 101376 : 65536;
+        // As NVIDIA's table of technical specifications has them.
+        const std::map<int, size_t> kilobytes = {{75, 64}, {80, 163}, {87, 163}, {90, 227}, {100, 227}, {103, 227}};
+        const auto known = kilobytes.find(limits.computeCapability);
+        limits.sharedBytes = 1024 * (known == kilobytes.end() ? 99 : known->second);
     }
     KernelSource getSource() const {
         return CudaNetwork::getSource(*randomNetwork(options), precision, limits);

@@ -26,7 +26,7 @@ struct Report {
     int mostEdges;      ///< of one atom, over all evaluations
     int mostCandidates; ///< likewise
     int blocksDone;     ///< of finish()
-    int unused[2];
+    int unused[2];      ///< a problem and its atoms are one store of 16 bytes, and so is the rest
 };
 
 /** N atoms, S subsystems, H channels (padded), L blocks. Real4 of features and adjoints: scalar, then x, y, z. */

@@ -2,6 +2,8 @@
 #include "CudaEvaluatorState.h"
 #include <algorithm>
 #include <climits>
+#include <stdexcept>
+#include <string>
 
 namespace PaiNNPlugin {
 
@@ -16,8 +18,6 @@ const int ATOMS_FOR_SHARED_TABLE = 32, ATOMS_TO_WAIT_FOR_TABLE = 256;
 const int ATOMS_TO_SLICE = 16384;
 /** A node block takes as long for reading the weights as for so many of its columns. */
 const int COLUMNS_OF_WEIGHTS = 24;
-/** Multiprocessors that can have a cluster together, at most; a device consists of so many groups of them. */
-const int GROUP_OF_MULTIPROCESSORS = 18;
 /** Small molecules have a cluster of blocks each if the device is through with all of them in so many rounds. */
 const int ROUNDS_OF_CLUSTERS = 2;
 
@@ -68,6 +68,11 @@ void CudaEvaluator::State::addNode(std::vector<Launch>& list, const std::array<c
     auto time = [&](int columns) {
         return divideUp(divideUp(arrays.numAtoms, columns), limits.multiprocessors) * (COLUMNS_OF_WEIGHTS + columns);
     };
+    if (bytes(forms[0]) > limits.sharedBytes)
+        throw std::runtime_error("PaiNNStudentForce: this network needs " + std::to_string(bytes(forms[0])) +
+                                 " bytes of shared memory on the CUDA platform, and this GPU has " +
+                                 std::to_string(limits.sharedBytes) +
+                                 " for a block; use single or mixed precision, another GPU, or the CPU platform");
     int best = 0;
     for (int form : {1, 2})
         if (bytes(forms[form]) <= limits.sharedBytes && time(forms[form]) < time(forms[best]))
@@ -76,11 +81,22 @@ void CudaEvaluator::State::addNode(std::vector<Launch>& list, const std::array<c
         makeLaunch(names[best], divideUp(arrays.numAtoms, forms[best]), 1, 32 * NODE_WARPS, bytes(forms[best]), l));
 }
 
+Launch CudaEvaluator::State::makeMolecule() const {
+    const Shape& shape = network->shape;
+    Launch launch = makeLaunch("molecule", arrays.numSubsystems * (shape.H / SLICE), 1, 32 * moleculeWarps(shape),
+                               moleculeMemory(shape, molecule).size, 0);
+    launch.cluster = shape.H / SLICE;
+    return launch;
+}
+
 /** Whether one cluster of blocks a subsystem does it all. The results are the same, bit for bit. */
-bool CudaEvaluator::State::areSmallMolecules() const {
-    const int groups = device.getLimits().multiprocessors / GROUP_OF_MULTIPROCESSORS, blocks = network->shape.H / SLICE;
-    return largest <= molecule.atoms &&
-           arrays.numSubsystems <= ROUNDS_OF_CLUSTERS * groups * (GROUP_OF_MULTIPROCESSORS / blocks);
+bool CudaEvaluator::State::areSmallMolecules() {
+    const int most = device.getLimits().multiprocessors / (network->shape.H / SLICE); // clusters
+    if (largest > molecule.atoms || arrays.numSubsystems > ROUNDS_OF_CLUSTERS * most)
+        return false;
+    if (clusters < 0)
+        clusters = device.countClusters(makeMolecule());
+    return arrays.numSubsystems <= ROUNDS_OF_CLUSTERS * clusters;
 }
 
 /** The network as a list of stages, forward, then backward. */
@@ -104,15 +120,11 @@ void CudaEvaluator::State::addStages(std::vector<Launch>& list, bool withForces)
     }
 }
 
-std::vector<Launch> CudaEvaluator::State::listLaunches(bool withForces) const {
-    const Shape& shape = network->shape;
-    const int N = arrays.numAtoms, S = arrays.numSubsystems, blocks = shape.H / SLICE;
+std::vector<Launch> CudaEvaluator::State::listLaunches(bool withForces) {
+    const int N = arrays.numAtoms, S = arrays.numSubsystems;
     std::vector<Launch> list;
-    if (areSmallMolecules()) {
-        list.push_back(
-            makeLaunch("molecule", S * blocks, 1, 32 * moleculeWarps(shape), moleculeMemory(shape, molecule).size, 0));
-        list.back().cluster = blocks;
-    }
+    if (areSmallMolecules())
+        list.push_back(makeMolecule());
     else {
         addStages(list, withForces);
         list.push_back(makeLaunch("finish", S + (withForces ? divideUp(3 * N, FINISH_THREADS) : 0), 1, FINISH_THREADS,

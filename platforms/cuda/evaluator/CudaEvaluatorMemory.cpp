@@ -19,7 +19,7 @@ CudaEvaluator::State::State(std::shared_ptr<const CudaNetwork> network, const st
                             bool periodic, Device& device, const ContextArrays& context)
     : network(network), device(device), realBytes(network->precision == CudaPrecision::Double ? 8 : 4),
       molecule(CudaNetwork::getMoleculeForm(network->shape, network->precision, device.getLimits())),
-      arrays(network->arrays) {
+      arrays(network->arrays), mapped(device, sizeof(Report)), report(mapped.as<Report>()) {
     const int N = static_cast<int>(subsystems.size());
     for (int i = 0; i < N; i++)
         if (i == 0 || subsystems[i] != subsystems[i - 1])
@@ -42,7 +42,6 @@ CudaEvaluator::State::State(std::shared_ptr<const CudaNetwork> network, const st
     arrays.box = allocate(9 * sizeof(double));
     arrays.scales = allocate(S * sizeof(Scale));
     arrays.report = allocate(sizeof(Report));
-    report = static_cast<Report*>(device.allocateMapped(sizeof(Report)));
     arrays.hostReport = reinterpret_cast<uint64_t>(report);
     upload(arrays.subsystemOf, subsystems, nullptr);
     upload(arrays.starts, starts, nullptr);
@@ -54,6 +53,20 @@ CudaEvaluator::State::State(std::shared_ptr<const CudaNetwork> network, const st
         requestCandidates(nullptr);
     }
     device.synchronize(nullptr);
+}
+
+/** Memory of another size in place of what was there, which stays if there is not enough for both; only the first must
+ * be. */
+bool CudaEvaluator::State::replace(DeviceMemory& memory, size_t bytes) {
+    try {
+        memory = DeviceMemory(device, bytes);
+    }
+    catch (const std::exception&) {
+        if (memory.size() == 0)
+            throw;
+        canGrow = false;
+    }
+    return canGrow;
 }
 
 void CudaEvaluator::State::allocateFeatures() {
@@ -75,14 +88,16 @@ void CudaEvaluator::State::allocateFeatures() {
     arrays.sliceForces = allocate(3 * values / SLICE);
 }
 
-void CudaEvaluator::State::allocateEdges(int capacity) {
+/** Get longer rows; the shorter ones stay if there is not so much memory. */
+bool CudaEvaluator::State::allocateEdges(int capacity) {
     const size_t edgeBytes = (6 * realBytes + 2 * sizeof(int) + 15) / 16 * 16; // struct Edge
-    edges = DeviceMemory();
-    edges = DeviceMemory(device, (static_cast<size_t>(arrays.numAtoms) * capacity + EDGE_PADDING) * edgeBytes);
+    if (!replace(edges, (static_cast<size_t>(arrays.numAtoms) * capacity + EDGE_PADDING) * edgeBytes))
+        return false;
     arrays.edges = edges.get();
     arrays.capacity = capacity;
     for (auto& list : lists)
         list.reset(); // they hold the old address
+    return true;
 }
 
 void CudaEvaluator::State::allocateCells() {
@@ -99,13 +114,14 @@ void CudaEvaluator::State::allocateCells() {
     arrays.cellAtoms = allocate(N * sizeof(int));
 }
 
-void CudaEvaluator::State::allocateCandidates(int capacity) {
-    candidates = DeviceMemory();
-    candidates = DeviceMemory(device, arrays.numAtoms * capacity * sizeof(int));
+bool CudaEvaluator::State::allocateCandidates(int capacity) {
+    if (!replace(candidates, static_cast<size_t>(arrays.numAtoms) * capacity * sizeof(int)))
+        return false;
     arrays.candidates = candidates.get();
     arrays.candidateCapacity = capacity;
     for (auto& list : lists)
         list.reset(); // they hold the old address
+    return true;
 }
 
 /** Have the list of candidates made in the next evaluation. */
@@ -117,6 +133,8 @@ void CudaEvaluator::State::requestCandidates(Device::Stream stream) {
 
 /** Rows that are too short cost time, not edges: they grow before that happens, when the host comes by. */
 void CudaEvaluator::State::growRows(Device::Stream stream) {
+    if (!canGrow)
+        return;
     const int limit = std::max(arrays.numAtoms - 1, 1);
     auto isShort = [&](int most, int capacity) { return most > 0.8 * capacity && capacity < limit; };
     const int edges = report->mostEdges, found = report->mostCandidates;
@@ -126,10 +144,8 @@ void CudaEvaluator::State::growRows(Device::Stream stream) {
         // What findCandidates() sorts must fit into shared memory.
         const int most = static_cast<int>(device.getLimits().sharedBytes / (EDGE_THREADS / 32 * sizeof(int)));
         const int wanted = std::min({limit, found + found / 2, most});
-        if (wanted > arrays.candidateCapacity) {
-            allocateCandidates(wanted);
+        if (wanted > arrays.candidateCapacity && allocateCandidates(wanted))
             requestCandidates(stream);
-        }
     }
 }
 

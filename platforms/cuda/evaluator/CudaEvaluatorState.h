@@ -14,25 +14,24 @@ constexpr int EDGE_THREADS = 128;
 struct CudaEvaluator::State {
     State(std::shared_ptr<const CudaNetwork> network, const std::vector<int>& subsystems, bool periodic, Device& device,
           const ContextArrays& context);
-    ~State() {
-        device.releaseMapped(report);
-    }
     Device::Address allocate(size_t bytes) {
         return memory.emplace_back(device, bytes).get();
     }
+    bool replace(DeviceMemory& memory, size_t bytes);
     void allocateFeatures();
-    void allocateEdges(int capacity);
+    bool allocateEdges(int capacity);
     void allocateCells();
-    void allocateCandidates(int capacity);
+    bool allocateCandidates(int capacity);
     void requestCandidates(Device::Stream stream);
     void growRows(Device::Stream stream);
     void prepare();
     Launch makeLaunch(const char* kernel, int gridX, int gridY, int threads, size_t sharedBytes, int argument) const;
     void addMessage(std::vector<Launch>& list, bool backward, int l) const;
     void addNode(std::vector<Launch>& list, const std::array<const char*, 3>& names, int l) const;
-    bool areSmallMolecules() const;
+    Launch makeMolecule() const;
+    bool areSmallMolecules();
     void addStages(std::vector<Launch>& list, bool withForces) const;
-    std::vector<Launch> listLaunches(bool withForces) const;
+    std::vector<Launch> listLaunches(bool withForces);
     template <class T> void upload(Device::Address to, const std::vector<T>& values, Device::Stream stream) {
         device.upload(to, values.data(), values.size() * sizeof(T), stream);
     }
@@ -43,10 +42,13 @@ struct CudaEvaluator::State {
     MoleculeForm molecule;
     Arrays arrays;
     std::vector<int> elements, starts;
-    int largest = 0; ///< atoms of a subsystem
+    int largest = 0;     ///< atoms of a subsystem
+    int clusters = -1;   ///< of the molecule kernel that the device works on at a time; -1: not asked yet
+    bool canGrow = true; ///< rows of edges and candidates; not when memory was too short for it
     std::vector<DeviceMemory> memory;
     DeviceMemory edges, candidates;
-    Report* report = nullptr;             ///< what finish() shows
+    MappedMemory mapped;                  ///< of report
+    Report* report;                       ///< what kernels show
     std::unique_ptr<LaunchList> lists[2]; ///< without and with forces
 };
 

@@ -56,6 +56,8 @@ public:
     /** Get memory of the host that kernels can write, filled with zeros; one address serves both. */
     virtual void* allocateMapped(size_t bytes) = 0;
     virtual void releaseMapped(void* memory) noexcept = 0;
+    /** How many clusters of a launch the device works on at a time; 0: it cannot have any of that kind. */
+    virtual int countClusters(const Launch& launch) = 0;
     virtual std::unique_ptr<LaunchList> prepare(const std::vector<Launch>& launches) = 0;
     /** Start all launches of a list; does not wait for them. */
     virtual void run(LaunchList& list, Stream stream) = 0;
@@ -97,6 +99,24 @@ private:
     Device* device = nullptr;
     Device::Address address = 0;
     size_t bytes = 0;
+};
+
+/** Memory of the host that kernels can write, likewise. */
+class MappedMemory {
+public:
+    MappedMemory(Device& device, size_t bytes) : device(device), memory(device.allocateMapped(bytes)) {}
+    ~MappedMemory() {
+        device.releaseMapped(memory);
+    }
+    MappedMemory(const MappedMemory&) = delete;
+    MappedMemory& operator=(const MappedMemory&) = delete;
+    template <class T> T* as() const {
+        return static_cast<T*>(memory);
+    }
+
+private:
+    Device& device;
+    void* memory;
 };
 
 } // namespace PaiNNPlugin

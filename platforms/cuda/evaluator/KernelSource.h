@@ -4,7 +4,7 @@
 
 namespace PaiNNPlugin {
 
-/** Layout.h, Arrays.h and the kernels as one text; made by the build. */
+/** Layout.h, MoleculeLayout.h, Arrays.h and the kernels as one text; made by the build. */
 extern const char* const kernelSource;
 
 } // namespace PaiNNPlugin

@@ -126,6 +126,11 @@ PAINN_BOTH constexpr int rowOf(int columns) {
     return columns + 4;
 }
 
+/** The row of an atom's inputs of all channels, likewise. */
+PAINN_BOTH constexpr int gatheredRow(const Shape& shape) {
+    return shape.H + ROW_PADDING;
+}
+
 PAINN_BOTH constexpr int padTo16(int bytes) {
     return (bytes + 15) / 16 * 16;
 }
@@ -156,8 +161,9 @@ PAINN_BOTH constexpr MoleculeMemory moleculeMemory(const Shape& shape, const Mol
     m.products = m.local + parts * columns * SLICE * 4;
     m.pairEnergies = m.products;
     m.gathered = m.products + shape.H * rowOf(columns) * 4;
-    m.vectors = m.gathered + columns * (shape.H + ROW_PADDING) * 4;
-    m.outputs = m.vectors + canonical * 3 * columns * (shape.H + ROW_PADDING) * 4;
+    m.vectors = m.gathered + columns * gatheredRow(shape) * 4;
+    const int inputs = 3 * columns * gatheredRow(shape), products = shape.H * rowOf(3 * columns);
+    m.outputs = m.vectors + canonical * (inputs > products ? inputs : products) * 4;
     m.readout = m.outputs + 2 * (canonical ? 2 * rowOf(3 * columns) : 3 * rowOf(columns)) * SLICE * 4;
     m.scalars_adj = m.readout + (nodeMemory(shape, 8).halves + moleculeWarps(shape) / 2 * FRAGMENT) * 4;
     m.slopes = m.scalars_adj + columns * SLICE * 4;

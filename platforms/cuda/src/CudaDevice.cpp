@@ -106,6 +106,13 @@ void CudaDevice::releaseMapped(void* memory) noexcept {
         cuMemFreeHost(memory);
 }
 
+int CudaDevice::countClusters(const Launch& launch) {
+    const LaunchConfig config(launch, nullptr);
+    int clusters = 0;
+    // Some devices, and parts of devices, have clusters but none so large.
+    return cuOccupancyMaxActiveClusters(&clusters, getFunction(launch), &config.config) == CUDA_SUCCESS ? clusters : 0;
+}
+
 unique_ptr<LaunchList> CudaDevice::prepare(const vector<Launch>& launches) {
     KernelLaunches list;
     for (const Launch& launch : launches)

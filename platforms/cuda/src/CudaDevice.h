@@ -34,6 +34,7 @@ public:
     void download(void* to, Address from, size_t bytes, Stream stream) override;
     void* allocateMapped(size_t bytes) override;
     void releaseMapped(void* memory) noexcept override;
+    int countClusters(const Launch& launch) override;
     std::unique_ptr<LaunchList> prepare(const std::vector<Launch>& launches) override;
     void run(LaunchList& list, Stream stream) override;
     void synchronize(Stream stream) override;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "CudaLaunchList.h"
 #include "CudaError.h"
+#include <dlfcn.h>
 
 using namespace OpenMM;
 using namespace std;
@@ -9,38 +10,24 @@ namespace PaiNNPlugin {
 
 namespace {
 
-CUlaunchAttribute makeClusterAttribute(int cluster) {
-    CUlaunchAttribute attribute{};
-    attribute.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION;
-    attribute.value.clusterDim.x = static_cast<unsigned int>(cluster);
-    attribute.value.clusterDim.y = 1;
-    attribute.value.clusterDim.z = 1;
-    return attribute;
+using AddDependencies = CUresult (*)(CUgraph, const CUgraphNode*, const CUgraphNode*, const CUgraphEdgeData*, size_t);
+
+/** What makes kernels overlap; nullptr where the driver is of CUDA before 12.3. */
+AddDependencies findAddDependencies() {
+    void* driver = dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
+    if (driver == nullptr)
+        return nullptr;
+    void* function = dlsym(driver, "cuGraphAddDependencies_v2");
+    dlclose(driver); // it stays loaded: this library needs it
+    return reinterpret_cast<AddDependencies>(function);
 }
 
-void launchAlone(CUfunction function, Launch& launch, CUstream stream) {
-    CUlaunchAttribute attribute = makeClusterAttribute(launch.cluster);
-    CUlaunchConfig config{};
-    config.gridDimX = static_cast<unsigned int>(launch.gridX);
-    config.gridDimY = static_cast<unsigned int>(launch.gridY);
-    config.gridDimZ = 1;
-    config.blockDimX = static_cast<unsigned int>(launch.threads);
-    config.blockDimY = config.blockDimZ = 1;
-    config.sharedMemBytes = static_cast<unsigned int>(launch.sharedBytes);
-    config.hStream = stream;
-    config.attrs = &attribute;
-    config.numAttrs = (launch.cluster > 1 ? 1 : 0);
-    void* arguments[] = {&launch.arrays, &launch.argument};
-    PAINN_CUDA(cuLaunchKernelEx(&config, function, arguments, nullptr));
-}
-
-void addEdge(CUgraph graph, CUgraphNode from, CUgraphNode to, bool overlaps) {
+/** The second kernel may start before the first one has ended. */
+void addOverlap(AddDependencies addDependencies, CUgraph graph, CUgraphNode from, CUgraphNode to) {
     CUgraphEdgeData edge{};
-    if (overlaps) {
-        edge.from_port = CU_GRAPH_KERNEL_NODE_PORT_PROGRAMMATIC;
-        edge.type = CU_GRAPH_DEPENDENCY_TYPE_PROGRAMMATIC;
-    }
-    PAINN_CUDA(cuGraphAddDependencies_v2(graph, &from, &to, &edge, 1));
+    edge.from_port = CU_GRAPH_KERNEL_NODE_PORT_PROGRAMMATIC;
+    edge.type = CU_GRAPH_DEPENDENCY_TYPE_PROGRAMMATIC;
+    PAINN_CUDA(addDependencies(graph, &from, &to, &edge, 1));
 }
 
 /**
@@ -58,17 +45,30 @@ void addNode(CUgraph graph, CUfunction function, Launch launch, bool overlaps, C
     parameters.blockDimY = parameters.blockDimZ = 1;
     parameters.sharedMemBytes = static_cast<unsigned int>(launch.sharedBytes);
     parameters.kernelParams = arguments;
+    static const AddDependencies addDependencies = findAddDependencies();
     const CUgraphNode before = last;
-    PAINN_CUDA(cuGraphAddKernelNode(&last, graph, nullptr, 0, &parameters));
-    if (before != nullptr)
-        addEdge(graph, before, last, overlaps);
-    if (launch.cluster > 1) {
-        const CUlaunchAttribute attribute = makeClusterAttribute(launch.cluster);
-        PAINN_CUDA(cuGraphKernelNodeSetAttribute(last, attribute.id, &attribute.value));
-    }
+    const bool overlap = before != nullptr && overlaps && addDependencies != nullptr;
+    PAINN_CUDA(cuGraphAddKernelNode(&last, graph, &before, before == nullptr || overlap ? 0 : 1, &parameters));
+    if (overlap)
+        addOverlap(addDependencies, graph, before, last);
 }
 
 } // namespace
+
+LaunchConfig::LaunchConfig(const Launch& launch, CUstream stream) {
+    cluster.id = CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION;
+    cluster.value.clusterDim.x = static_cast<unsigned int>(launch.cluster);
+    cluster.value.clusterDim.y = cluster.value.clusterDim.z = 1;
+    config.gridDimX = static_cast<unsigned int>(launch.gridX);
+    config.gridDimY = static_cast<unsigned int>(launch.gridY);
+    config.gridDimZ = 1;
+    config.blockDimX = static_cast<unsigned int>(launch.threads);
+    config.blockDimY = config.blockDimZ = 1;
+    config.sharedMemBytes = static_cast<unsigned int>(launch.sharedBytes);
+    config.hStream = stream;
+    config.attrs = &cluster;
+    config.numAttrs = (launch.cluster > 1 ? 1 : 0);
+}
 
 CudaLaunchList::CudaLaunchList(const KernelLaunches& launches, bool overlaps) {
     if (launches.size() < 2) {
@@ -104,8 +104,11 @@ void CudaLaunchList::run(CUstream stream) {
         PAINN_CUDA(cuGraphLaunch(exec, stream));
         return;
     }
-    for (auto& [function, launch] : single)
-        launchAlone(function, launch, stream);
+    for (auto& [function, launch] : single) {
+        void* arguments[] = {&launch.arrays, &launch.argument};
+        const LaunchConfig alone(launch, stream);
+        PAINN_CUDA(cuLaunchKernelEx(&alone.config, function, arguments, nullptr));
+    }
 }
 
 } // namespace PaiNNPlugin

@@ -11,6 +11,15 @@ namespace PaiNNPlugin {
 /** Launches, each with its kernel. */
 using KernelLaunches = std::vector<std::pair<CUfunction, Launch>>;
 
+/** A launch as CUDA's driver takes it. */
+struct LaunchConfig {
+    LaunchConfig(const Launch& launch, CUstream stream);
+    LaunchConfig(const LaunchConfig&) = delete;
+    LaunchConfig& operator=(const LaunchConfig&) = delete;
+    CUlaunchAttribute cluster{};
+    CUlaunchConfig config{}; // holds the address of cluster
+};
+
 /**
  * Launches one after another: as a CUDA graph, or by itself if there is only one. The graph is built node by node and
  * not captured: the stream that OpenMM uses is mostly the legacy one, which cannot be captured, and capturing another
@@ -18,7 +27,7 @@ using KernelLaunches = std::vector<std::pair<CUfunction, Launch>>;
  */
 class CudaLaunchList : public LaunchList {
 public:
-    /** @param overlaps   kernels may start before those in front of them have ended (capability 9.0) */
+    /** @param overlaps   kernels may start before those in front of them have ended (capability 9.0, CUDA 12.3) */
     CudaLaunchList(const KernelLaunches& launches, bool overlaps);
     ~CudaLaunchList() override;
     CudaLaunchList(const CudaLaunchList&) = delete;

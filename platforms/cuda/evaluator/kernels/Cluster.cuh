@@ -5,7 +5,7 @@
 
 constexpr int BLOCKS = H / SLICE; ///< of a cluster
 constexpr int MOLECULE_WARPS = moleculeWarps(SHAPE);
-constexpr int GATHERED_ROW = H + ROW_PADDING;
+constexpr int GATHERED_ROW = gatheredRow(SHAPE);
 constexpr MoleculeForm FORM = {PAINN_MOLECULE_ATOMS, PAINN_MOLECULE_STAGE, PAINN_MOLECULE_READOUT};
 constexpr int ATOMS = FORM.atoms, COLUMNS = (ATOMS + 7) / 8 * 8; ///< at most, of a molecule
 

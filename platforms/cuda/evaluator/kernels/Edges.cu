@@ -16,10 +16,9 @@ __device__ __forceinline__ void checkPosition(const Arrays& arrays, int i, const
  * @param list      these atoms; nullptr: the atoms from first on
  * @param use       called with an edge and its place in the row
  * @param energy    half the repulsion of atom i (F8), on all lanes
- * @tparam AHEAD    positions are read while those before them are worked on
  * @return the number of edges
  */
-template <bool AHEAD = false, class Use>
+template <class Use>
 __device__ __forceinline__ int searchEdges(const Arrays& arrays, int i, const int* list, int first, int last,
                                            const Position& xi, double& energy, Use use) {
     const int lane = threadIdx.x % 32;
@@ -27,28 +26,18 @@ __device__ __forceinline__ int searchEdges(const Arrays& arrays, int i, const in
         const int k = base + lane;
         return k >= last ? i : list != nullptr ? list[k] : k;
     };
-    int count = 0, j = i, next = i;
-    Position xj = {0, 0, 0};
-    if (AHEAD) {
-        j = find(first);
-        next = find(first + 32);
-        xj = readPosition(arrays, j);
-    }
+    // Positions are read while those before them are worked on.
+    int count = 0, j = find(first), next = find(first + 32);
+    Position xj = readPosition(arrays, j);
     energy = 0;
     for (int base = first; base < last; base += 32) {
-        Position xNext = {0, 0, 0};
-        int afterNext = i;
-        if (AHEAD) {
-            xNext = readPosition(arrays, next);
-            afterNext = find(base + 64);
-            __syncwarp(); // keeps these reads in front of what follows
-        }
-        else
-            j = find(base);
+        const Position xNext = readPosition(arrays, next);
+        const int afterNext = find(base + 64);
+        __syncwarp(); // keeps these reads in front of what follows
         Position r = {0, 0, 0};
         Wide d = CUTOFF;
         if (j != i) {
-            r = subtract(arrays, AHEAD ? xj : readPosition(arrays, j), xi);
+            r = subtract(arrays, xj, xi);
             d = measure(r);
             if (d == 0)
                 report(arrays, COINCIDENT, min(i, j), max(i, j));
@@ -65,11 +54,9 @@ __device__ __forceinline__ int searchEdges(const Arrays& arrays, int i, const in
         for (unsigned some = __ballot_sync(0xffffffffu, half != 0); some != 0; some &= some - 1)
             energy += __shfl_sync(0xffffffffu, half, __ffs(some) - 1);
 #endif
-        if (AHEAD) {
-            j = next;
-            xj = xNext;
-            next = afterNext;
-        }
+        j = next;
+        xj = xNext;
+        next = afterNext;
     }
     return count;
 }
@@ -101,7 +88,7 @@ extern "C" __global__ void __launch_bounds__(EDGE_THREADS) findEdges(const Array
     const int* list = listed ? arrays.candidates + size_t(i) * arrays.candidateCapacity : nullptr;
     const int first = listed ? 0 : begin, last = listed ? candidates : end;
     double energy;
-    const int count = searchEdges<true>(arrays, i, list, first, last, xi, energy, [&](const Edge& edge, int place) {
+    const int count = searchEdges(arrays, i, list, first, last, xi, energy, [&](const Edge& edge, int place) {
         if (place < arrays.capacity)
             arrays.edges[size_t(i) * arrays.capacity + place] = edge;
     });

@@ -81,7 +81,7 @@ extern "C" __global__ void __launch_bounds__(FINISH_THREADS) finish(const Arrays
     arrays.report->blocksDone = 0;
     if (arrays.hasCandidates)
         *arrays.rebuild = 0;
-    *arrays.hostReport = *arrays.report;
+    showReport(arrays);
 }
 
 #endif

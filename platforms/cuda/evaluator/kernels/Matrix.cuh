@@ -42,15 +42,6 @@ __device__ __forceinline__ void multiplyStep(float (&c)[TILES][NT][4], const flo
     }
 }
 
-/** The molecule kernel has weights in shared memory here. */
-__device__ __forceinline__ float4 loadWeights(const float4* p) {
-#if PAINN_GROUP == 2 && PAINN_MOLECULE_READOUT
-    return *p;
-#else
-    return loadGlobal(p);
-#endif
-}
-
 /**
  * The weights of a layer for one of two warps that share tiles of 16 outputs; each has the channels of half of the
  * steps. They come from the second-level cache, which takes as long as many products: so many of them are always on
@@ -59,8 +50,10 @@ __device__ __forceinline__ float4 loadWeights(const float4* p) {
  * @tparam OUT, IN   channels; the layer has ALL outputs, of which the first TILES OUT are computed, and PARTS IN inputs
  * @tparam USED      so many parts are not zero
  * @tparam BIASED    y has a bias
+ * @tparam IN_SHARED they are in shared memory, and come at once
  */
-template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, bool BIASED> struct Weights {
+template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, bool BIASED, bool IN_SHARED = false>
+struct Weights {
     static constexpr int ROWS = OUT / TILE_ROWS, STEPS = IN / 16; // of a half
     static constexpr int FOURS = TILES * USED;                    // of a step
     // There are registers for about so many fours; few in the molecule kernel, which has its own use for them.
@@ -92,8 +85,10 @@ template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, bool
         for (int part = 0; part < USED; part++)
 #pragma unroll
             for (int t = 0; t < TILES; t++)
-                fours[step % AHEAD][part][t] =
-                    loadWeights(first + (t * ROWS * 2 * STEPS * PARTS + step * PARTS + part) * 32);
+                fours[step % AHEAD][part][t] = read(first + (t * ROWS * 2 * STEPS * PARTS + step * PARTS + part) * 32);
+    }
+    __device__ __forceinline__ static float4 read(const float4* p) {
+        return IN_SHARED ? *p : loadGlobal(p);
     }
     /** Half of the sum of multiply(), for tile m of each group of outputs. */
     __device__ __forceinline__ void multiplyHalf(const Real* x, int row, int m, float (&sum)[TILES][NT][4]) {
@@ -136,10 +131,11 @@ template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, bool
  * @param halves     where two warps bring their halves together: shared memory, [pairs of warps][TILES][NT][2][32]
  * pairs
  */
-template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, bool BIASED, class Begin, class Fetch,
-          class Finish>
-__device__ __forceinline__ void multiply(Weights<TILES, OUT, ALL, IN, PARTS, USED, NT, BIASED>& weights, const Real* x,
-                                         int row, float* halves, Begin begin, Fetch fetch, Finish finish) {
+template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, bool BIASED, bool IN_SHARED, class Begin,
+          class Fetch, class Finish>
+__device__ __forceinline__ void multiply(Weights<TILES, OUT, ALL, IN, PARTS, USED, NT, BIASED, IN_SHARED>& weights,
+                                         const Real* x, int row, float* halves, Begin begin, Fetch fetch,
+                                         Finish finish) {
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, q = lane % 4, half = warp % 2;
     constexpr int ROWS = OUT / TILE_ROWS;
     const int workers = blockDim.x / 64;
@@ -192,17 +188,19 @@ __device__ __forceinline__ void multiply(Weights<TILES, OUT, ALL, IN, PARTS, USE
 #else // without tensor cores, and in double precision
 
 /** As above; W is [PARTS IN][ALL] here, and y is summed in the order of the inputs. */
-template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, bool BIASED> struct Weights {
+template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, bool BIASED, bool IN_SHARED = false>
+struct Weights {
     const Real* W;
     __device__ __forceinline__ void start(const Real* weights) {
         W = weights;
     }
 };
 
-template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, bool BIASED, class Begin, class Fetch,
-          class Finish>
-__device__ __forceinline__ void multiply(const Weights<TILES, OUT, ALL, IN, PARTS, USED, NT, BIASED>& weights,
-                                         const Real* x, int row, float*, Begin begin, Fetch fetch, Finish finish) {
+template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, bool BIASED, bool IN_SHARED, class Begin,
+          class Fetch, class Finish>
+__device__ __forceinline__ void
+multiply(const Weights<TILES, OUT, ALL, IN, PARTS, USED, NT, BIASED, IN_SHARED>& weights, const Real* x, int row,
+         float*, Begin begin, Fetch fetch, Finish finish) {
     const Real* W = weights.W;
     begin();
     for (int item = threadIdx.x; item < OUT * 8 * NT; item += blockDim.x) {
@@ -222,9 +220,9 @@ __device__ __forceinline__ void multiply(const Weights<TILES, OUT, ALL, IN, PART
 #endif
 
 /** Without anything extra: finish(channel, column, y). */
-template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, bool BIASED, class Finish>
-__device__ __forceinline__ void multiply(Weights<TILES, OUT, ALL, IN, PARTS, USED, NT, BIASED>& weights, const Real* x,
-                                         int row, float* halves, Finish finish) {
+template <int TILES, int OUT, int ALL, int IN, int PARTS, int USED, int NT, bool BIASED, bool IN_SHARED, class Finish>
+__device__ __forceinline__ void multiply(Weights<TILES, OUT, ALL, IN, PARTS, USED, NT, BIASED, IN_SHARED>& weights,
+                                         const Real* x, int row, float* halves, Finish finish) {
     multiply(
         weights, x, row, halves, [] {}, [](int, int) { return 0; },
         [&](int channel, int column, const Real(&y)[TILES], int) { finish(channel, column, y); });
@@ -234,12 +232,6 @@ __device__ __forceinline__ void multiply(Weights<TILES, OUT, ALL, IN, PARTS, USE
 template <int LAYER> __device__ __forceinline__ const Real* layerWeights(const Arrays& arrays, int l) {
     constexpr int offset = layerOffset(SHAPE, 0, LAYER), block = layerOffset(SHAPE, 1, 0);
     return arrays.weights + l * block + offset;
-}
-
-/** The biases of a layer of block l. */
-template <int LAYER> __device__ __forceinline__ const Real* layerBias(const Arrays& arrays, int l) {
-    constexpr LayerShape layer = blockLayer(SHAPE, LAYER);
-    return layerWeights<LAYER>(arrays, l) + layer.out * layer.in * layer.parts;
 }
 
 /** Weights of layer LAYER, whose outputs are groups of H: y holds one of each of the first TILES groups. */

@@ -12,9 +12,9 @@ struct Molecule : MoleculeLayers {
             for (int k = 0; k < 6; k++)
                 barrierInit(sharedAddress(memory + 8 * k), 1);
         loadStage(0);
+        for (int k = threadIdx.x; k < (IS_STUDENT ? 3 : 6) * COLUMNS * SLICE; k += 32 * MOLECULE_WARPS)
+            at<float>(place.local)[k] = 0; // columns without an atom stay so
         forAll([&](int column, int c) {
-            for (int p = 0; p < (IS_STUDENT ? 3 : 6); p++)
-                local(p, column, c) = 0;
             if (column >= N)
                 return;
             const size_t k = size_t(arrays.elements[first + column]) * H + rank * SLICE + c;
@@ -88,8 +88,8 @@ struct Molecule : MoleculeLayers {
             turn.wait();
             __syncthreads();
             clock.tick("  wait");
-            readout(weights, lastLayer, arrays.hasForces, owned,
-                    [&](int column, double energy) { energies[column] += energy; });
+            readout<FORM.hasReadout>(weights, lastLayer, arrays.hasForces, owned,
+                                     [&](int column, double energy) { energies[column] += energy; });
             clock.tick("readout");
             if (arrays.hasForces) {
                 for (int k = threadIdx.x; k < 8 * H / 4; k += 32 * MOLECULE_WARPS) {

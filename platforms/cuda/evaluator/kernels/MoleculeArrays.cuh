@@ -41,6 +41,13 @@ template <class T> __device__ __forceinline__ void startCopy(T* shared, const T*
 struct MoleculeArrays {
     const Arrays& arrays;
     static constexpr MoleculeMemory place = moleculeMemory(SHAPE, FORM);
+    static_assert(place.gathered - place.products >= BLOCKS * SLICE * rowOf(COLUMNS) * 4, "products fit");
+    static_assert(place.gathered - place.products >= BLOCKS * ((3 * ATOMS + 3) / 4) * 16, "forces of all blocks fit");
+    static_assert(place.gathered - place.products >= ATOMS * (ATOMS - 1) / 2 * 8, "energies of pairs fit");
+    static_assert(place.vectors - place.gathered >= COLUMNS * GATHERED_ROW * 4, "inputs fit");
+    static_assert(IS_STUDENT || place.outputs - place.vectors >= BLOCKS * SLICE * rowOf(3 * COLUMNS) * 4,
+                  "products of vectors fit");
+    static_assert(IS_STUDENT || place.outputs - place.vectors >= 3 * COLUMNS * GATHERED_ROW * 4, "vectors fit");
     const int rank, first, N, columns; ///< columns: N padded to 8
     unsigned char* memory;
     Exchange scatter, gather, vectorGather, turn, turnBack, last;

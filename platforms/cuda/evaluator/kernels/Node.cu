@@ -15,8 +15,8 @@ template <int NT> __device__ __forceinline__ void nodeTurn(const Arrays& arrays,
     const Columns<NT> columns(memory, blockIdx.x * Columns<NT>::COUNT, arrays.numAtoms);
     startNext();
     updateForward<NT, true>(arrays, L - 1, columns);
-    readout(arrays.weights + readoutOffset(SHAPE, 0, false), arrays.readout, arrays.hasForces, columns,
-            [&](int column, double energy) { arrays.atomEnergies[columns.first + column] += energy; });
+    readout<false>(arrays.weights + readoutOffset(SHAPE, 0, false), arrays.readout, arrays.hasForces, columns,
+                   [&](int column, double energy) { arrays.atomEnergies[columns.first + column] += energy; });
     if (!arrays.hasForces)
         return;
     Real4* adjoint = adjointOf(arrays, L - 1);

@@ -18,14 +18,10 @@ __device__ __forceinline__ void mmaTF32(float (&c)[4], const unsigned (&a)[4], c
 #endif
 }
 
-/** A load that stays where it is written: the compiler would move others to their first use and wait there. */
-__device__ __forceinline__ float2 loadGlobal(const float2* p) {
-    float2 v;
-    asm volatile("ld.global.v2.f32 {%0,%1},[%2];" : "=f"(v.x), "=f"(v.y) : "l"(p));
-    return v;
-}
-
-/** Likewise, of what is read once: it takes nobody's place in the first-level cache. */
+/**
+ * A load that stays where it is written: the compiler would move others to their first use and wait there. What it
+ * reads is read once, and takes nobody's place in the first-level cache.
+ */
 __device__ __forceinline__ float4 loadGlobal(const float4* p) {
     float4 v;
     asm volatile("ld.global.L1::no_allocate.v4.f32 {%0,%1,%2,%3},[%4];"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What kernels tell the host. Nobody waits for it: finish() copies it to memory that the host looks at.
+// What kernels tell the host. Nobody waits for it: they write to memory that the host looks at when it likes. Of a
+// problem it sees all or nothing, which is one store of 16 bytes.
 
 /** Problems that an evaluation can report, as DeviceStatus. */
 enum Problem { BAD_POSITION = 1, COINCIDENT = 2, BAD_ENERGY = 3, BAD_FORCE = 4 };
@@ -12,8 +13,13 @@ __device__ inline void report(const Arrays& arrays, int problem, int atom1, int 
         return;
     arrays.report->atom1 = atom1;
     arrays.report->atom2 = atom2;
-    // The host looks when it likes, and sees all of this or nothing: one store of 16 bytes.
     *reinterpret_cast<int4*>(arrays.hostReport) = make_int4(problem, atom1, atom2, arrays.report->mostEdges);
+}
+
+/** Show the host all of it. */
+__device__ __forceinline__ void showReport(const Arrays& arrays) {
+    for (int k = 0; k < 2; k++)
+        reinterpret_cast<int4*>(arrays.hostReport)[k] = reinterpret_cast<const int4*>(arrays.report)[k];
 }
 
 /** An atom's energy, which is reported if it is not a number that makes sense. */

@@ -113,7 +113,7 @@ __device__ __forceinline__ void updateForward(const Arrays& arrays, int l, const
              });
 }
 
-/** B6c: the adjoints of p, q, r into columns.in; what V and W get by this way into columns.vectors or `adjoint`. */
+/** B6c: the adjoints of p, q, r into columns.in; in a student also what vectors get by this way, in place. */
 template <int NT>
 __device__ __forceinline__ void combineBackward(const Arrays& arrays, int l, const Columns<NT>& columns,
                                                 const Mixing& mixing, Real4* adjoint) {
@@ -149,7 +149,7 @@ __device__ __forceinline__ void combineBackward(const Arrays& arrays, int l, con
 }
 
 /**
- * B6: the adjoints of one parity, from behind the update to behind the message, in place. LAST: those of the scalars
+ * B6: the adjoints of block l, from behind the update to behind the message, in place. LAST: those of the scalars
  * are in columns.in too.
  */
 template <int NT, bool LAST>
