@@ -67,7 +67,8 @@ class PaiNNPotentialImpl(MLPotentialImpl):
 
     - ``modelPath``: the ``.safetensors`` file, unless MLPotential() was given it or the name is of a bundled model;
     - ``periodic``: whether distances are to the nearest periodic image; by default if the Topology has a box or the
-      System is periodic. Then the box must be twice as wide as the cutoff of the model;
+      System is periodic (with ``interpolate=True`` openmm-ml shows the Topology alone). Then the box must be twice as
+      wide as the cutoff of the model;
     - ``charge``, ``multiplicity``: of the atoms of the network; only 0 and 1, because it does not know of others;
     - ``returnEnergyType``: only "energy". Energies are total ones, with those of the free atoms if the model has them.
 

@@ -100,6 +100,15 @@ def our_forces(system):
     return [PaiNNStudentForce.cast(force) for force in system.getForces() if PaiNNStudentForce.isinstance(force)]
 
 
+def copied_variables(system):
+    """A System with copies of the Forces inside the CustomCVForce of another."""
+    (outer,) = [force for force in system.getForces() if isinstance(force, openmm.CustomCVForce)]
+    inner = openmm.System()
+    for index in range(outer.getNumCollectiveVariables()):
+        inner.addForce(copy.deepcopy(outer.getCollectiveVariable(index)))
+    return inner
+
+
 def test_entry_points():
     """The installed package names all bundled models, and one name for models from files."""
     found = {point.name: point for point in entry_points(group="openmmml.potentials") if "openmmpainn" in point.value}
@@ -298,6 +307,23 @@ def test_periodic(potential, path, solvated, forcefield, interpolate):
     moved = positions.copy()
     moved[5] += [2.0, 0.0, 0.0]
     assert evaluate(make_context(system, moved, "CPU"))[0] == pytest.approx(mixed[0], rel=1e-6)
+
+
+def test_periodic_or_not(potential, solvated, forcefield):
+    """Where only the System has a box, that counts, unless interpolation hides it; the argument has the last word."""
+    mm = forcefield.createSystem(solvated[0], nonbondedMethod=app.PME, nonbondedCutoff=0.9)
+    topology = copy.deepcopy(solvated[0])
+    topology.setPeriodicBoxVectors(None)
+    for interpolate, arguments, expected in (
+        (False, {}, True),
+        (False, {"periodic": False}, False),
+        (True, {}, False),
+        (True, {"periodic": True}, True),
+    ):
+        system = potential.createMixedSystem(topology, mm, range(22), interpolate=interpolate, **arguments)
+        inner = copied_variables(system) if interpolate else system
+        (force,) = our_forces(inner)
+        assert force.usesPeriodicBoundaryConditions() == expected
 
 
 def test_box_too_small(potential, ethanol):
