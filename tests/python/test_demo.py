@@ -81,6 +81,14 @@ def test_small_examples(any_model, tmp_path):
     assert slopes == pytest.approx([energies[2]] * 3, rel=1e-12)
 
 
+def test_openmm_ml(any_model):
+    pytest.importorskip("openmmml", reason="openmmml is not installed")
+    lines = run("openmm_ml.py", *([] if bundledModels() else [any_model])).splitlines()
+    energies = [float(line.split(": ")[1].split(" ")[0]) for line in lines if line.startswith("lambda")]
+    assert energies[1] == pytest.approx((energies[0] + energies[2]) / 2, rel=1e-6)
+    assert lines[-1].startswith("500,") and np.isfinite(float(lines[-1].split(",")[1]))
+
+
 def test_alanine_dipeptide_is_whole():
     topology = app.PDBFile(str(EXAMPLES / "data" / "alanine_dipeptide.pdb")).topology
     assert topology.getNumAtoms() == 22 and topology.getNumBonds() == 21

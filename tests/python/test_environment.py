@@ -57,7 +57,7 @@ def test_plugins_load_by_themselves(run_python):
     assert supported["Reference"] == supported["CPU"] == "True"
 
 
-@pytest.mark.parametrize("absent", ["torch", "ase", "rdkit", "safetensors", "onnx", "matplotlib"])
+@pytest.mark.parametrize("absent", ["torch", "ase", "rdkit", "safetensors", "onnx", "matplotlib", "openmmml"])
 def test_runs_without(absent, run_python, canonical_path):
     run_python(f"import sys; sys.modules['{absent}'] = None\n{ENERGY}\nenergy()", canonical_path, "Reference")
 

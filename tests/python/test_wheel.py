@@ -88,8 +88,14 @@ def test_contents(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         (metadata,) = (archive.read(name).decode() for name in names if name.endswith("/METADATA"))
+        (points,) = (archive.read(name).decode() for name in names if name.endswith("/entry_points.txt"))
         stub = archive.read("openmmpainn/painn.pyi")
     assert stub
+    potentials = points.split("[openmmml.potentials]")[1].split("[")[0]
+    assert all(
+        f"{path.stem} = openmmpainn.mlpotential:" in potentials for path in (ROOT / "models").glob("*.safetensors")
+    )
+    assert "painn-student = openmmpainn.mlpotential:" in potentials
     required = {line.split(":")[1].strip() for line in metadata.splitlines() if line.startswith("Requires-Dist:")}
     assert {line for line in required if "extra ==" not in line} == {"openmm<8.7,>=8.6", "numpy"}
     libraries = sorted(name for name in names if ".so" in name)
