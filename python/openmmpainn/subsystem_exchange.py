@@ -20,7 +20,8 @@ class SubsystemTemperatureExchange:
 
     The temperatures that the integrator has when this is made form a ladder. Each call of exchange() tries to swap
     those of neighbours on it, every second pair in turn; a replica keeps its particles and takes another temperature.
-    Velocities are scaled along.
+    Velocities are scaled along. After loading a checkpoint, make a new one: it goes on from the temperatures of the
+    integrator.
 
     Parameters
     ----------
@@ -91,7 +92,7 @@ class SubsystemTemperatureExchange:
             If the integrator's temperatures were changed by something else.
         """
         before = self._integrator.getTemperatures()._value
-        if not np.array_equal(before[self._replicas], self._ladder):
+        if not np.allclose(before[self._replicas], self._ladder, rtol=1e-6, atol=0):
             raise ValueError("the integrator's temperatures were changed outside; make a new exchange with them")
         energies = self._force.getSubsystemEnergies(self._context)._value
         if self._scale:

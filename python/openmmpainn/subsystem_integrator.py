@@ -445,7 +445,7 @@ def _check_system(system: openmm.System, members: np.ndarray, count: int) -> Non
             )
     for i, force in enumerate(system.getForces()):
         kind = type(force).__name__
-        if count > 1 and (kind in ("CMMotionRemover", "AndersenThermostat") or kind.startswith("MonteCarlo")):
+        if count > 1 and (kind in ("CMMotionRemover", "AndersenThermostat") or kind.endswith("Barostat")):
             raise ValueError(
                 f"force {i} of the system, {kind}, acts on all subsystems at once, which have different temperatures; "
                 "take it out" + (" (removeCMMotion=False)" if kind == "CMMotionRemover" else "")

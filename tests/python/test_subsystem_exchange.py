@@ -112,6 +112,8 @@ def test_together_with_dynamics(canonical, ethanol):
         integrator.step(5)
         exchange.exchange()
     assert sorted(exchange.getReplicas()) == [0, 1, 2]
+    again = SubsystemTemperatureExchange(context, integrator)  # as after loading a checkpoint
+    assert np.array_equal(again.getReplicas(), exchange.getReplicas())
     integrator.setTemperatures([5, 6, 8])
     with pytest.raises(ValueError, match="temperatures were changed outside"):
         exchange.exchange()
