@@ -2,8 +2,9 @@
 """PaiNN neural network potentials as a Force of OpenMM.
 
 ``PaiNNStudentModel`` reads a model file, ``PaiNNStudentForce`` evaluates it in a System;
-``PaiNNStudentForce.fromTopology`` and ``createSystem`` make them from a Topology, ``Evaluator`` computes energies and
-forces of plain arrays in batches, ``openmmpainn.ase`` is a calculator for ASE, ``openmmpainn.mlpotential`` brings
+``PaiNNStudentForce.fromTopology`` and ``createSystem`` make them from a Topology, ``replicate`` puts many copies of a
+molecule into one System and ``SubsystemLangevinIntegrator`` gives each a temperature, ``Evaluator`` computes energies
+and forces of plain arrays in batches, ``openmmpainn.ase`` is a calculator for ASE, ``openmmpainn.mlpotential`` brings
 the models to openmm-ml, and ``bundledModels`` lists those that come with this package.
 
 These names are looked up when they are first used: importing the package alone needs neither OpenMM nor the compiled
@@ -20,11 +21,24 @@ if TYPE_CHECKING:
     from .evaluator import Evaluator
     from .model_warnings import ModelWarning
     from .painn import PaiNNStudentForce, PaiNNStudentModel
+    from .replicas import replicate
+    from .subsystem_exchange import SubsystemTemperatureExchange
+    from .subsystem_integrator import SubsystemLangevinIntegrator
     from .topology import createSystem
 
 __version__ = "0.1.0"
 
-__all__ = ["Evaluator", "ModelWarning", "PaiNNStudentForce", "PaiNNStudentModel", "bundledModels", "createSystem"]
+__all__ = [
+    "Evaluator",
+    "ModelWarning",
+    "PaiNNStudentForce",
+    "PaiNNStudentModel",
+    "SubsystemLangevinIntegrator",
+    "SubsystemTemperatureExchange",
+    "bundledModels",
+    "createSystem",
+    "replicate",
+]
 
 # Where each public name lives.
 _MODULES = {
@@ -32,8 +46,11 @@ _MODULES = {
     "ModelWarning": "model_warnings",
     "PaiNNStudentForce": "painn",
     "PaiNNStudentModel": "painn",
+    "SubsystemLangevinIntegrator": "subsystem_integrator",
+    "SubsystemTemperatureExchange": "subsystem_exchange",
     "bundledModels": "bundled",
     "createSystem": "topology",
+    "replicate": "replicas",
 }
 
 

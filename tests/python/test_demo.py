@@ -89,6 +89,15 @@ def test_openmm_ml(any_model):
     assert lines[-1].startswith("500,") and np.isfinite(float(lines[-1].split(",")[1]))
 
 
+def test_replicas_as_subsystems(any_model):
+    arguments = [] if bundledModels() else [any_model]
+    lines = run("replicas_as_subsystems.py", 100, *arguments)
+    assert "step 100 of 100: " in lines
+    table = [line.split() for line in lines.splitlines()[-16:]]
+    assert float(table[0][0]) == 300 and float(table[-1][0]) == 450
+    assert sorted(int(row[2]) for row in table) == list(range(16))
+
+
 def test_alanine_dipeptide_is_whole():
     topology = app.PDBFile(str(EXAMPLES / "data" / "alanine_dipeptide.pdb")).topology
     assert topology.getNumAtoms() == 22 and topology.getNumBonds() == 21
