@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from openmmpainn import Evaluator, benchmark, cli
+from models import random_model
+from openmmpainn import Evaluator, PaiNNStudentModel, benchmark, cli
 from openmmpainn.benchmark import run as driver
 from openmmpainn.benchmark.report import to_text
 from openmmpainn.benchmark.systems import DENSITY, make_system
@@ -172,17 +173,26 @@ def one_thread():
     torch.set_num_threads(before)
 
 
+@pytest.fixture(scope="module")
+def abrupt(tmp_path_factory):
+    """A student whose filters do not vanish at the cutoff: pairs beyond it must not be edges."""
+    path = random_model(tmp_path_factory.mktemp("models") / "student.safetensors", family="student")
+    return PaiNNStudentModel(path)
+
+
 @pytest.mark.parametrize("platform", ["Reference", "CPU"])
-def test_python_force_gives_our_forces(canonical, platform, one_thread):
+@pytest.mark.parametrize("family", ["canonical", "abrupt"])
+def test_python_force_gives_our_forces(request, family, platform, one_thread):
     """PythonForce and our Force are the same on each platform, where the atoms are and after they have moved."""
     from openmmpainn.benchmark import dynamics, python_force
     from openmmpainn.benchmark.peers import TorchPeer
 
-    system = make_system(22, list(canonical.getElements()))
-    force, edges = python_force.python_force(TorchPeer(canonical, canonical.getCutoff()), system)
+    model = request.getfixturevalue(family)
+    system = make_system(22, list(model.getElements()))
+    force, edges = python_force.python_force(TorchPeer(model, 0.5), system)
     assert edges == 22 * 21
     theirs = dynamics.make_context(system, force, platform, {})
-    ours = dynamics.make_context(system, dynamics.network_force(canonical, system), platform, {})
+    ours = dynamics.make_context(system, dynamics.network_force(model, system), platform, {})
     for _ in range(2):
         expected = python_force.scaled_forces(ours)
         difference = np.abs(python_force.scaled_forces(theirs) - expected).max()
@@ -193,7 +203,7 @@ def test_python_force_gives_our_forces(canonical, platform, one_thread):
         python_force.check_finite(theirs)
         ours.setPositions(theirs.getState(positions=True).getPositions())
     with pytest.raises(ValueError, match="periodic"):
-        python_force.python_force(TorchPeer(canonical, 0.5), make_system(1000, list(canonical.getElements())))
+        python_force.python_force(TorchPeer(model, 0.5), make_system(1000, list(model.getElements())))
 
 
 def test_what_fails_in_pytorch_is_said(canonical, monkeypatch):

@@ -62,7 +62,7 @@ class PeerRows:
             "peer": "eager PyTorch, float32, edges given",
             "peer_device": self.peer.device,
             "graph": None if self.no_graph else "the same captured once as a CUDA graph, positions copied in",
-            "python_force": "openmm.PythonForce, eager PyTorch, float32, all pairs as edges",
+            "python_force": "openmm.PythonForce, eager PyTorch, float32, edges chosen among all pairs",
             "python_force_up_to": PYTHON_FORCE_UP_TO,
         }
 

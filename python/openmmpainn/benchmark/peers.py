@@ -118,7 +118,7 @@ class TorchPeer:
         frames : list of list of array [n, 3]
             frames[k] holds the positions (nm) of every system.
         cutoff : float, optional
-            Of the edges, nm, if it is not the network's; edges beyond that change no energy.
+            Of the edges, nm, if it is not the network's: longer ones are for compute_within_cutoff().
 
         Returns
         -------
@@ -150,6 +150,17 @@ class TorchPeer:
         import torch
 
         return torch.as_tensor(positions / self._unit, dtype=torch.float32, device=self.device)
+
+    def compute_within_cutoff(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """As compute(), with those of the edges that are shorter than the cutoff at these positions."""
+        every = self._receivers, self._neighbours, self._shifts
+        vectors = positions[self._neighbours] - positions[self._receivers] + self._shifts
+        within = vectors.norm(dim=1) < self.cutoff / self._unit
+        self._receivers, self._neighbours, self._shifts = (part[within] for part in every)
+        try:
+            return self.compute(positions)
+        finally:
+            self._receivers, self._neighbours, self._shifts = every
 
     def compute(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Energies, float64 [M], and forces, float32 [N, 3], at positions [N, 3], all on the device in model units."""

@@ -19,8 +19,9 @@ PYTHON_FORCE_UP_TO = 50  # atoms
 def python_force(peer: TorchPeer, system: BenchmarkSystem) -> tuple[openmm.PythonForce, int]:
     """The network in eager PyTorch as a Force, its energy scaled down as in our own dynamics.
 
-    In a step, positions go from the State to a tensor and the forces come back as an array. The edges are all pairs of
-    atoms, which those beyond the cutoff give no energy: right wherever the atoms go, and nothing is searched for.
+    In a step, positions go from the State to a tensor and the forces come back as an array. The edges are chosen among
+    all pairs of atoms in every step: right wherever the atoms go, also for networks whose filters do not vanish at the
+    cutoff.
 
     Parameters
     ----------
@@ -34,7 +35,7 @@ def python_force(peer: TorchPeer, system: BenchmarkSystem) -> tuple[openmm.Pytho
     openmm.PythonForce
         For all particles of a System.
     int
-        The number of edges.
+        The number of pairs, each in both directions.
 
     Raises
     ------
@@ -48,7 +49,7 @@ def python_force(peer: TorchPeer, system: BenchmarkSystem) -> tuple[openmm.Pytho
     def compute(state: openmm.State) -> tuple[float, np.ndarray]:
         """Energy (kJ/mol) and forces [N, 3] (kJ/mol/nm)."""
         positions = state.getPositions(asNumpy=True).value_in_unit(unit.nanometer)
-        energies, forces = peer.to_arrays(*peer.compute(peer.to_tensor(positions)))
+        energies, forces = peer.to_arrays(*peer.compute_within_cutoff(peer.to_tensor(positions)))
         return SCALE * float(energies[0]), SCALE * forces
 
     return openmm.PythonForce(compute), edges
