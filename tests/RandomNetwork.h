@@ -178,6 +178,21 @@ inline Atoms randomMolecule(int numAtoms, int numElements, uint64_t seed) {
     return atoms;
 }
 
+/** Atoms on a jittered lattice with this spacing, nm. */
+inline Atoms liquid(int numAtoms, double spacing, uint64_t seed) {
+    Random random(seed);
+    Atoms atoms;
+    int side = 1;
+    while (side * side * side < numAtoms)
+        side++;
+    for (int n = 0; n < numAtoms; n++) {
+        atoms.elements.push_back(random.integer(4));
+        for (int k : {n % side, n / side % side, n / side / side})
+            atoms.positions.push_back(spacing * (k + random.uniform(-0.25, 0.25)));
+    }
+    return atoms;
+}
+
 } // namespace PaiNNPlugin
 
 #endif

@@ -111,21 +111,6 @@ inline double forceScaleOfPair(std::shared_ptr<const NetworkParameters> paramete
     return std::sqrt(squares);
 }
 
-/** Atoms on a jittered lattice with this spacing, nm. */
-inline Atoms liquid(int numAtoms, double spacing, uint64_t seed) {
-    Random random(seed);
-    Atoms atoms;
-    int side = 1;
-    while (side * side * side < numAtoms)
-        side++;
-    for (int n = 0; n < numAtoms; n++) {
-        atoms.elements.push_back(random.integer(4));
-        for (int k : {n % side, n / side % side, n / side / side})
-            atoms.positions.push_back(spacing * (k + random.uniform(-0.25, 0.25)));
-    }
-    return atoms;
-}
-
 /**
  * A random network whose atoms have energies like those of a trained one: an RMS of 12 kJ/mol without the references
  * (11.4 for the bundled model at its example), here for the systems given. The row's 2e-5 kJ/mol an atom is 1.7e-6 of

@@ -44,17 +44,7 @@ protected:
         return place(randomMolecule(numAtoms, 4, seed));
     }
     Atoms liquid(int numAtoms, double spacing, uint64_t seed) const {
-        Random random(seed);
-        Atoms atoms;
-        int side = 1;
-        while (side * side * side < numAtoms)
-            side++;
-        for (int n = 0; n < numAtoms; n++) {
-            atoms.elements.push_back(random.integer(4));
-            for (int k : {n % side, n / side % side, n / side / side})
-                atoms.positions.push_back(spacing * (k + random.uniform(-0.25, 0.25)));
-        }
-        return place(atoms);
+        return place(PaiNNPlugin::liquid(numAtoms, spacing, seed));
     }
     CudaBatch batch(const std::vector<Atoms>& molecules, const Box* box = nullptr, uint64_t slotSeed = 0) const {
         return CudaBatch(choice, parameters, molecules, box != nullptr ? &(*box)[0][0] : nullptr, slotSeed);

@@ -107,21 +107,23 @@ __device__ __forceinline__ const Real4* startTable(const Arrays& arrays, int l, 
         return table;
 }
 
-/** The end of startTable()'s copy. */
-template <bool SHARED> __device__ __forceinline__ void awaitTable() {
+/** What a message kernel begins with: the table comes while the kernels before this one are still at work. */
+template <bool SHARED>
+__device__ __forceinline__ const Real4* awaitTable(const Arrays& arrays, int l, unsigned char* memory) {
+    startNext();
+    const Real4* table = startTable<SHARED>(arrays, l, memory);
+    waitForPrevious();
     if constexpr (SHARED) {
         waitCopies<0>();
         __syncthreads();
     }
+    return table;
 }
 
 /** F5b: from `before` of block l to `after`. */
 template <bool FIRST, bool SHARED, int AT_ONCE>
 __device__ __forceinline__ void messageForward(const Arrays& arrays, int l, unsigned char* memory) {
-    startNext();
-    const Real4* table = startTable<SHARED>(arrays, l, memory);
-    waitForPrevious();
-    awaitTable<SHARED>();
+    const Real4* table = awaitTable<SHARED>(arrays, l, memory);
     const int lane = threadIdx.x % 32, c = lane % SLICE, channel = blockIdx.y * SLICE + c, warps = blockDim.x / 32;
     const Sources<FIRST> sources(arrays, l);
     for (int i = blockIdx.x * warps + threadIdx.x / 32; i < arrays.numAtoms; i += gridDim.x * warps) {
@@ -143,10 +145,7 @@ __device__ __forceinline__ void messageForward(const Arrays& arrays, int l, unsi
 /** B5b: from the adjoints behind the message of block l to those in front of it, and the forces from this slice. */
 template <bool FIRST, bool SHARED, int AT_ONCE>
 __device__ __forceinline__ void messageBackward(const Arrays& arrays, int l, unsigned char* memory) {
-    startNext();
-    const Real4* table = startTable<SHARED>(arrays, l, memory);
-    waitForPrevious();
-    awaitTable<SHARED>();
+    const Real4* table = awaitTable<SHARED>(arrays, l, memory);
     const int lane = threadIdx.x % 32, c = lane % SLICE, channel = blockIdx.y * SLICE + c, warps = blockDim.x / 32;
     const Sources<FIRST> sources(arrays, l);
     const Real4* adjoint = adjointOf(arrays, l);
