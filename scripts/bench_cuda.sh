@@ -11,12 +11,15 @@ export PAINN_PLUGIN_DIR=$BUILD/plugins
 step "evaluator, mixed precision" 300 bench.log "$bench" "$model" --kernels --precision mixed --json "$OUTPUT/evaluator-mixed.json"
 step "evaluator, double precision" 200 bench.log "$bench" "$model" --precision double --json "$OUTPUT/evaluator-double.json" \
     --sizes 22x1,22x64,300x1,1000x1
+step "evaluator, canonical network" 200 bench.log "$bench" canonical --precision mixed --json "$OUTPUT/evaluator-canonical.json" \
+    --sizes 22x1,22x16,22x64,22x256,50x1,50x64,300x1,1000x1
 step "steps of dynamics" 200 bench.log "$BUILD/benchmarks/bench_cuda_steps" "$model" --json "$OUTPUT/steps.json"
 if grep -q "PAINN_BUILD_PYTHON:BOOL=ON" "$BUILD/CMakeCache.txt" && [ -z "${PAINN_SKIP_PYTHON:-}" ]; then
     step "Python package" 600 build.log env PATH="$BIN:$PATH" CMAKE_PREFIX_PATH="$BUILD/deps" CMAKE_BUILD_PARALLEL_LEVEL="$JOBS" "$BIN/python" -m pip \
         --disable-pip-version-check install --no-index --no-build-isolation --no-deps --config-settings=build-dir="$BUILD/wheel" .
     step "openmmpainn benchmark" 400 bench.log "$BIN/openmmpainn" benchmark --model "$model" --platform CUDA --peers \
-        --json "$OUTPUT/benchmark.json"
+        --sizes 22,50,300,1000 --batches 1,16,64 --seconds 0.7 --no-memory --json "$OUTPUT/benchmark.json"
+    step "replicas as subsystems" 200 bench.log "$BIN/python" benchmarks/replicas_as_subsystems.py 64 4 CUDA
 fi
 cat "$OUTPUT/bench.log"
 finish
