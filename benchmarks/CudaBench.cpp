@@ -83,7 +83,8 @@ BenchContext::BenchContext(BenchNetwork& network, const BenchmarkSystem& system)
             elements.push_back(element);
             subsystems.push_back(c);
         }
-    evaluator = std::make_unique<CudaEvaluator>(network.network, elements, subsystems, system.periodic, device, arrays);
+    evaluator = std::make_unique<CudaEvaluator>(network.network, elements, subsystems, system.periodic, device,
+                                                std::vector<ContextArrays>(system.copies, arrays));
     evaluator->setSlots(slots, nullptr);
     setBox();
 }
@@ -111,11 +112,7 @@ void BenchContext::setPositions(const std::vector<double>& x) {
 }
 
 void BenchContext::setBox() {
-    double box[3][3];
-    for (int i = 0; i < 3; i++)
-        for (int j = 0; j < 3; j++)
-            box[i][j] = system.box[i][j];
-    evaluator->setBox(box, nullptr);
+    evaluator->setBoxes(std::vector<Box>(system.copies, system.box), nullptr);
 }
 
 std::vector<double> BenchContext::computeForces() {

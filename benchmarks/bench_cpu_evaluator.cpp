@@ -66,12 +66,14 @@ double measure(const char* name, const std::shared_ptr<const FastNetwork>& netwo
     options.times = &times;
     FastEvaluator evaluator(network, elements, subsystems, threads, options);
     const std::vector<char> active(copies, 1);
+    const std::vector<Box> boxes(copies, box == nullptr ? Box{} : *box);
     double best = 1e30, bestWall = 1e30;
     StageTimes stages; // of the fastest
     for (int n = 0; n < repeats; n++) {
         times = StageTimes();
         const double start = seconds(), wallStart = wallSeconds();
-        evaluator.evaluate(positions, box, active, energies, withForces ? &forces : nullptr);
+        evaluator.evaluate(positions, box == nullptr ? nullptr : boxes.data(), active, energies,
+                           withForces ? &forces : nullptr);
         const double time = seconds() - start;
         bestWall = std::min(bestWall, wallSeconds() - wallStart);
         if (time < best) {

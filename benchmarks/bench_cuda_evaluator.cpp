@@ -101,7 +101,7 @@ json compare(BenchContext& context, const BenchNetwork& network, const Benchmark
             value = static_cast<float>(value);
     const std::vector<double> found = context.computeForces();
     std::vector<double> energies;
-    context.getEvaluator().getSubsystemEnergies(energies, nullptr);
+    context.getEvaluator().getSubsystemEnergies(0, system.copies, energies, nullptr);
     bool isSame = true;
     for (int n = 0; n < 5; n++)
         isSame = isSame && context.computeForces() == found;

@@ -6,10 +6,34 @@
 #include "openmm/KernelImpl.h"
 #include "openmm/Platform.h"
 #include "openmm/System.h"
+#include <exception>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace PaiNNPlugin {
+
+/** What one Context asks of a SharedEvaluation, and what it is given. */
+struct SharedQuery {
+    OpenMM::ContextImpl* context;
+    bool includeForces, includeEnergy;
+    double energy = 0;                  ///< what execute() of the Context's own kernel would have returned
+    std::exception_ptr error = nullptr; ///< or thrown
+};
+
+/** Kernels of several Contexts that are executed as one batch. What each gives is the same, bit for bit, as alone. */
+class SharedEvaluation {
+public:
+    virtual ~SharedEvaluation() = default;
+    /**
+     * Execute every kernel. May be called by any thread, while those of the Contexts wait.
+     *
+     * @param queries   one for each kernel, in the order of share()
+     * @throws OpenMM::OpenMMException what keeps all of them from being answered
+     */
+    virtual void execute(std::vector<SharedQuery>& queries) = 0;
+};
 
 /** Implemented by each platform for PaiNNStudentForce. */
 class CalcPaiNNStudentForceKernel : public OpenMM::KernelImpl {
@@ -54,6 +78,30 @@ public:
         for (size_t i = 0; i < subsystems.size(); i++)
             energies[subsystems[i]] += particleEnergies[i];
     }
+    /**
+     * Tell with whom this kernel can be executed as one batch: with all of its platform that give the same answer,
+     * unless it is {nullptr, ...}.
+     */
+    virtual std::pair<const void*, int> getCompany() const {
+        return {nullptr, 0};
+    }
+    /**
+     * Make what executes kernels as one batch. This kernel is the first of them.
+     *
+     * @param kernels      of one company, one of each Context
+     * @param numThreads   for platforms that compute on the host; 0 for the platform's default
+     */
+    virtual std::unique_ptr<SharedEvaluation> share(const std::vector<CalcPaiNNStudentForceKernel*>& /*kernels*/,
+                                                    int /*numThreads*/) {
+        return nullptr;
+    }
+    /** Get what lives as long as this kernel. */
+    std::weak_ptr<const int> getLife() const {
+        return life;
+    }
+
+private:
+    std::shared_ptr<const int> life = std::make_shared<int>(0);
 };
 
 } // namespace PaiNNPlugin

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "internal/PaiNNStudentForceImpl.h"
 #include "PaiNNStudentKernels.h"
+#include "internal/Meeting.h"
 #include "internal/PeriodicBox.h"
 #include "openmm/OpenMMException.h"
 #include "openmm/System.h"
@@ -96,7 +97,10 @@ double PaiNNStudentForceImpl::calcForcesAndEnergy(ContextImpl& context, bool inc
                                                   int groups) {
     if ((groups & (1 << forceGroup)) == 0)
         return 0;
-    return kernel.getAs<CalcPaiNNStudentForceKernel>().execute(context, includeForces, includeEnergy);
+    CalcPaiNNStudentForceKernel& calc = kernel.getAs<CalcPaiNNStudentForceKernel>();
+    if (Meeting::Seat* seat = Meeting::Seat::ofThisThread())
+        return seat->execute(calc, context, includeForces, includeEnergy);
+    return calc.execute(context, includeForces, includeEnergy);
 }
 
 map<string, double> PaiNNStudentForceImpl::getDefaultParameters() {

@@ -19,15 +19,15 @@ public:
     virtual void setElements(const std::vector<int>& elements) = 0;
     /**
      * @param positions     [numAtoms][3] nm, finite
-     * @param box           nullptr without periodic boundaries; otherwise in reduced form, every diagonal component at
-     * least twice the cutoff
+     * @param boxes         nullptr without periodic boundaries; otherwise [numSubsystems] nm, in reduced form, every
+     * diagonal component at least twice the cutoff
      * @param active        [numSubsystems] not 0 for a subsystem that is to be evaluated
      * @param atomEnergies  overwritten: [numAtoms] kJ/mol; 0 in subsystems that are not evaluated
      * @param forces        nullptr to skip the backward pass; otherwise overwritten: [numAtoms][3] kJ/mol/nm; 0 in
      * subsystems that are not evaluated
      * @throws CoincidentAtoms if two atoms of an evaluated subsystem are at the same place
      */
-    virtual void evaluate(const std::vector<double>& positions, const Box* box, const std::vector<char>& active,
+    virtual void evaluate(const std::vector<double>& positions, const Box* boxes, const std::vector<char>& active,
                           std::vector<double>& atomEnergies, std::vector<double>* forces) = 0;
     /** Energies (kJ/mol) and components of forces (kJ/mol/nm) beyond this are not to be trusted. */
     virtual double getLargestValue() const = 0;

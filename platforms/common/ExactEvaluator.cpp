@@ -23,7 +23,7 @@ void ExactEvaluator::setElements(const vector<int>& all) {
         elements.emplace_back(all.begin() + first[i], all.begin() + first[i + 1]);
 }
 
-void ExactEvaluator::evaluate(const vector<double>& positions, const Box* box, const vector<char>& active,
+void ExactEvaluator::evaluate(const vector<double>& positions, const Box* boxes, const vector<char>& active,
                               vector<double>& atomEnergies, vector<double>* forces) {
     const int n = first.back();
     atomEnergies.assign(n, 0.0);
@@ -34,7 +34,8 @@ void ExactEvaluator::evaluate(const vector<double>& positions, const Box* box, c
             continue;
         x.assign(positions.begin() + 3 * first[i], positions.begin() + 3 * first[i + 1]);
         try {
-            network.evaluate(elements[i], x, box, energies, forces == nullptr ? nullptr : &forcesOf);
+            network.evaluate(elements[i], x, boxes == nullptr ? nullptr : boxes + i, energies,
+                             forces == nullptr ? nullptr : &forcesOf);
         }
         catch (const CoincidentAtoms& e) {
             throw CoincidentAtoms{first[i] + e.atom1, first[i] + e.atom2};

@@ -19,7 +19,7 @@ public:
     ExactEvaluator(std::shared_ptr<const NetworkParameters> parameters, const std::vector<int>& elements,
                    const std::vector<int>& subsystems);
     void setElements(const std::vector<int>& elements) override;
-    void evaluate(const std::vector<double>& positions, const Box* box, const std::vector<char>& active,
+    void evaluate(const std::vector<double>& positions, const Box* boxes, const std::vector<char>& active,
                   std::vector<double>& atomEnergies, std::vector<double>* forces) override;
     double getLargestValue() const override {
         return std::numeric_limits<double>::max();

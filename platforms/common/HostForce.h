@@ -2,10 +2,10 @@
 #ifndef PAINN_HOST_FORCE_H_
 #define PAINN_HOST_FORCE_H_
 
-#include "Evaluator.h"
 #include "ForceEntries.h"
+#include "HostBatch.h"
 #include "openmm/Vec3.h"
-#include <functional>
+#include <exception>
 #include <map>
 #include <memory>
 #include <string>
@@ -13,14 +13,18 @@
 
 namespace PaiNNPlugin {
 
-/**
- * Makes the Evaluator of a platform.
- *
- * @param elements     [numAtoms] index into NetworkParameters::atomicNumbers
- * @param subsystems   [numAtoms] ascending and without holes, so that the atoms of a subsystem stand together
- */
-using EvaluatorFactory = std::function<std::unique_ptr<Evaluator>(
-    const PaiNNStudentModel& model, const std::vector<int>& elements, const std::vector<int>& subsystems)>;
+/** What one Context asks of its force, and what it is given. */
+struct HostQuery {
+    const std::vector<OpenMM::Vec3>* positions;      ///< [particles of the System] nm
+    const OpenMM::Vec3* box;                         ///< the three box vectors, nm; read with periodic boundaries only
+    const std::map<std::string, double>* parameters; ///< the global parameters of the Context
+    std::vector<OpenMM::Vec3>* forces;               ///< added to: kJ/mol/nm; nullptr to skip the backward pass
+    std::map<std::string, double>* derivatives;      ///< added to: by name of each requested parameter, kJ/mol
+    /** If there is one, all else but positions and box is left alone: [entries of the force] unscaled, kJ/mol. */
+    std::vector<double>* particleEnergies = nullptr;
+    double energy = 0;                  ///< scaled, kJ/mol
+    std::exception_ptr error = nullptr; ///< if there is one, nothing has been added to
+};
 
 /**
  * A PaiNNStudentForce on the host: takes positions, box and parameters of a Context as plain values, has the network
@@ -32,24 +36,18 @@ class HostForce {
 public:
     /** The force has been checked against the System by PaiNNStudentForceImpl. */
     HostForce(const PaiNNStudentForce& force, const EvaluatorFactory& makeEvaluator);
+    ~HostForce();
     /** Take over the elements of the particles; nothing else of the force is read. */
     void setElements(const PaiNNStudentForce& force);
     /**
      * Compute the scaled energy, its forces and its derivatives. A subsystem whose scale is exactly 0 is not evaluated,
      * unless the derivative by its scale was requested; then its forces are still left out.
      *
-     * @param positions     [particles of the System] nm
-     * @param box           the three box vectors, nm; only read with periodic boundary conditions
-     * @param parameters    the global parameters of the Context
-     * @param forces        nullptr to skip the backward pass; otherwise added to: [particles of the System] kJ/mol/nm
-     * @param derivatives   added to: by name of each requested parameter, kJ/mol
      * @return the energy, kJ/mol
      * @throws OpenMM::OpenMMException naming the particle if a position, energy or force is not finite or too large
      * for the Evaluator, if two particles coincide; and if the box is too small. Nothing has been added to then.
      */
-    double evaluate(const std::vector<OpenMM::Vec3>& positions, const OpenMM::Vec3* box,
-                    const std::map<std::string, double>& parameters, std::vector<OpenMM::Vec3>* forces,
-                    std::map<std::string, double>& derivatives);
+    double evaluate(const HostQuery& query);
     /**
      * Compute the unscaled energy of every entry of the force.
      *
@@ -58,25 +56,50 @@ public:
     void computeParticleEnergies(const std::vector<OpenMM::Vec3>& positions, const OpenMM::Vec3* box,
                                  std::vector<double>& energies);
 
+    // What a HostBatch needs
+    const PaiNNStudentModel& getModel() const {
+        return model;
+    }
+    const ForceEntries& getAtoms() const {
+        return atoms;
+    }
+    /** [atoms] index into NetworkParameters::atomicNumbers */
+    const std::vector<int>& getElements() const {
+        return elements;
+    }
+    bool isPeriodic() const {
+        return periodic;
+    }
+    /**
+     * Check a query and write what the Evaluator is to be given.
+     *
+     * @param x        [atoms][3] nm
+     * @param boxes    [subsystems] nm, written with periodic boundaries only
+     * @param active   [subsystems]
+     * @return whether any forces are wanted
+     */
+    bool begin(const HostQuery& query, double* x, Box* boxes, char* active);
+    /**
+     * Check what the Evaluator gave, and add it to what the query wants.
+     *
+     * @param atomForces   [atoms][3] kJ/mol/nm; read only if begin() asked for them
+     * @param largest      Evaluator::getLargestValue()
+     */
+    void finish(HostQuery& query, const double* x, const double* atomEnergies, const double* atomForces,
+                double largest) const;
+
 private:
     using Subsystem = ForceEntries::Subsystem;
-    void readPositions(const std::vector<OpenMM::Vec3>& positions);
-    const Box* convertBox(const OpenMM::Vec3* box);
-    void evaluateActive(const Box* box, bool withForces);
-    void checkEnergies(const Subsystem& subsystem) const;
-    void checkForces(const Subsystem& subsystem) const;
-    [[noreturn]] void failAt(const char* quantity, const char* units, int atom) const;
-    OpenMM::Vec3 getPosition(int atom) const;
-    double cutoff; // nm
-    bool periodic;
-    ForceEntries atoms;
-    std::unique_ptr<Evaluator> evaluator;
-    // What goes to the Evaluator and comes from it: [atoms][3] nm, [subsystems], [atoms] kJ/mol, [atoms][3] kJ/mol/nm
-    std::vector<double> x;
-    Box networkBox;
-    std::vector<char> active;
-    std::vector<double> atomEnergies, atomForces;
-    std::vector<double> scales; // [subsystems]
+    void checkEnergies(const Subsystem& subsystem, const double* x, const double* energies, double largest) const;
+    void checkForces(const Subsystem& subsystem, const double* x, const double* forces, double largest) const;
+    const PaiNNStudentModel model;
+    const bool periodic;
+    const ForceEntries atoms;
+    std::vector<int> elements;
+    // Of the query that was begun: [subsystems]
+    std::vector<double> scales;
+    bool anyForces = false;
+    std::unique_ptr<HostBatch> alone;
 };
 
 } // namespace PaiNNPlugin

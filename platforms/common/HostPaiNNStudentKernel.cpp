@@ -12,19 +12,43 @@ static ReferencePlatform::PlatformData& getData(ContextImpl& context) {
     return *reinterpret_cast<ReferencePlatform::PlatformData*>(context.getPlatformData());
 }
 
+/** Derivatives are read after calls without includeEnergy too, and cost nothing here: they are always added. */
+static HostQuery makeQuery(ContextImpl& context, bool includeForces) {
+    ReferencePlatform::PlatformData& data = getData(context);
+    return {data.positions, data.periodicBoxVectors, &context.getParameters(), includeForces ? data.forces : nullptr,
+            data.energyParameterDerivatives};
+}
+
+/** Reads and writes the arrays of all its Contexts. */
+class HostCalcPaiNNStudentForceKernel::Shared : public SharedEvaluation {
+public:
+    Shared(const vector<HostForce*>& forces, const EvaluatorFactory& makeEvaluator) : batch(forces, makeEvaluator) {}
+    void execute(vector<SharedQuery>& queries) override {
+        vector<HostQuery> hostQueries;
+        for (const SharedQuery& query : queries)
+            hostQueries.push_back(makeQuery(*query.context, query.includeForces));
+        batch.evaluate(hostQueries);
+        for (size_t n = 0; n < queries.size(); n++) {
+            queries[n].energy = hostQueries[n].energy;
+            queries[n].error = hostQueries[n].error;
+        }
+    }
+
+private:
+    HostBatch batch;
+};
+
 HostCalcPaiNNStudentForceKernel::HostCalcPaiNNStudentForceKernel(const string& name, const Platform& platform,
-                                                                 EvaluatorFactory makeEvaluator)
-    : CalcPaiNNStudentForceKernel(name, platform), makeEvaluator(move(makeEvaluator)) {}
+                                                                 EvaluatorFactory makeEvaluator,
+                                                                 SharedEvaluatorFactory makeShared)
+    : CalcPaiNNStudentForceKernel(name, platform), makeEvaluator(move(makeEvaluator)), makeShared(move(makeShared)) {}
 
 void HostCalcPaiNNStudentForceKernel::initialize(const System&, const PaiNNStudentForce& force) {
     hostForce = make_unique<HostForce>(force, makeEvaluator);
 }
 
 double HostCalcPaiNNStudentForceKernel::execute(ContextImpl& context, bool includeForces, bool) {
-    // Derivatives are read after calls without includeEnergy too, and cost nothing here: they are always added.
-    ReferencePlatform::PlatformData& data = getData(context);
-    return hostForce->evaluate(*data.positions, data.periodicBoxVectors, context.getParameters(),
-                               includeForces ? data.forces : nullptr, *data.energyParameterDerivatives);
+    return hostForce->evaluate(makeQuery(context, includeForces));
 }
 
 void HostCalcPaiNNStudentForceKernel::copyParametersToContext(ContextImpl&, const PaiNNStudentForce& force) {
@@ -34,6 +58,18 @@ void HostCalcPaiNNStudentForceKernel::copyParametersToContext(ContextImpl&, cons
 void HostCalcPaiNNStudentForceKernel::computeParticleEnergies(ContextImpl& context, vector<double>& energies) {
     ReferencePlatform::PlatformData& data = getData(context);
     hostForce->computeParticleEnergies(*data.positions, data.periodicBoxVectors, energies);
+}
+
+pair<const void*, int> HostCalcPaiNNStudentForceKernel::getCompany() const {
+    return {hostForce->getModel().getParameters().get(), hostForce->isPeriodic()};
+}
+
+unique_ptr<SharedEvaluation> HostCalcPaiNNStudentForceKernel::share(const vector<CalcPaiNNStudentForceKernel*>& kernels,
+                                                                    int numThreads) {
+    vector<HostForce*> forces;
+    for (CalcPaiNNStudentForceKernel* kernel : kernels)
+        forces.push_back(dynamic_cast<HostCalcPaiNNStudentForceKernel&>(*kernel).hostForce.get());
+    return make_unique<Shared>(forces, makeShared(numThreads));
 }
 
 } // namespace PaiNNPlugin

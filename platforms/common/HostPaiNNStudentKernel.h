@@ -8,18 +8,27 @@
 
 namespace PaiNNPlugin {
 
+/** Makes what makes evaluators with threads of their own; 0: as many as the platform has by default. */
+using SharedEvaluatorFactory = std::function<EvaluatorFactory(int numThreads)>;
+
 /** Works on OpenMM's own arrays: for the Reference platform and those derived from it, such as CPU. */
 class HostCalcPaiNNStudentForceKernel : public CalcPaiNNStudentForceKernel {
 public:
     HostCalcPaiNNStudentForceKernel(const std::string& name, const OpenMM::Platform& platform,
-                                    EvaluatorFactory makeEvaluator);
+                                    EvaluatorFactory makeEvaluator, SharedEvaluatorFactory makeShared);
     void initialize(const OpenMM::System& system, const PaiNNStudentForce& force) override;
     double execute(OpenMM::ContextImpl& context, bool includeForces, bool includeEnergy) override;
     void copyParametersToContext(OpenMM::ContextImpl& context, const PaiNNStudentForce& force) override;
     void computeParticleEnergies(OpenMM::ContextImpl& context, std::vector<double>& energies) override;
+    /** Forces with the same model, all with or all without periodic boundaries. */
+    std::pair<const void*, int> getCompany() const override;
+    std::unique_ptr<SharedEvaluation> share(const std::vector<CalcPaiNNStudentForceKernel*>& kernels,
+                                            int numThreads) override;
 
 private:
+    class Shared;
     EvaluatorFactory makeEvaluator;
+    SharedEvaluatorFactory makeShared;
     std::unique_ptr<HostForce> hostForce;
 };
 

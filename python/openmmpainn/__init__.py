@@ -3,7 +3,7 @@
 
 ``PaiNNStudentModel`` reads a model file, ``PaiNNStudentForce`` evaluates it in a System;
 ``PaiNNStudentForce.fromTopology`` and ``createSystem`` make them from a Topology, ``replicate`` puts many copies of a
-molecule into one System and ``SubsystemLangevinIntegrator`` gives each a temperature, ``Evaluator`` computes energies
+molecule into one System and ``SubsystemLangevinIntegrator`` gives each a temperature, ``PaiNNReplicaContexts`` steps Contexts together, ``Evaluator`` computes energies
 and forces of plain arrays in batches, ``openmmpainn.ase`` is a calculator for ASE, ``openmmpainn.mlpotential`` brings
 the models to openmm-ml, and ``bundledModels`` lists those that come with this package.
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .evaluator import Evaluator
     from .model_warnings import ModelWarning
     from .painn import PaiNNStudentForce, PaiNNStudentModel
+    from .replica_contexts import PaiNNReplicaContexts
     from .replicas import replicate
     from .subsystem_exchange import SubsystemTemperatureExchange
     from .subsystem_integrator import SubsystemLangevinIntegrator
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Evaluator",
     "ModelWarning",
+    "PaiNNReplicaContexts",
     "PaiNNStudentForce",
     "PaiNNStudentModel",
     "SubsystemLangevinIntegrator",
@@ -44,6 +46,7 @@ __all__ = [
 _MODULES = {
     "Evaluator": "evaluator",
     "ModelWarning": "model_warnings",
+    "PaiNNReplicaContexts": "replica_contexts",
     "PaiNNStudentForce": "painn",
     "PaiNNStudentModel": "painn",
     "SubsystemLangevinIntegrator": "subsystem_integrator",

@@ -31,6 +31,7 @@ _plugins.require_openmm()
 #include "openmm/RPMDIntegrator.h"
 #include "openmm/RPMDMonteCarloBarostat.h"
 #include "openmm/serialization/XmlSerializer.h"
+#include <map>
 #include <new>
 #include <sstream>
 #include <string>
@@ -244,3 +245,5 @@ public:
 };
 
 } // namespace PaiNNPlugin
+
+%include "replica_contexts.i"

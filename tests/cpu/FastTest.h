@@ -33,7 +33,9 @@ struct Batch {
     }
     Result evaluate(const Box* box = nullptr) {
         Result result;
-        evaluator->evaluate(positions, box, active, result.energies, &result.forces);
+        const std::vector<Box> boxes(active.size(), box == nullptr ? Box{} : *box);
+        evaluator->evaluate(positions, box == nullptr ? nullptr : boxes.data(), active, result.energies,
+                            &result.forces);
         return result;
     }
     /** The part of a result that belongs to one subsystem. */

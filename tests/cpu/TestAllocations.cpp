@@ -183,7 +183,7 @@ TEST_P(AllocationsTest, throughTheForce) {
         HostForce host(*force, factory);
         std::vector<OpenMM::Vec3> forces(cluster.size());
         std::map<std::string, double> derivatives;
-        host.evaluate(cluster.positions, nullptr, parameters, &forces, derivatives);
+        host.evaluate({&cluster.positions, nullptr, &parameters, &forces, &derivatives});
     };
     // The register of networks keeps the place of one that is gone until it is asked for another.
     const PaiNNStudentModel other = makeModelFor(cluster, options);

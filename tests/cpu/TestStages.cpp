@@ -59,7 +59,7 @@ TEST_P(StageTest, agreesWithExactStage) {
 
     std::vector<double> energies(N), exactEnergies;
     CoincidentAtoms coincident = {-1, -1};
-    stages.measure(atoms.positions, nullptr, tile, scratch, energies.data(), coincident);
+    stages.measure(atoms.positions, Boxes{}, tile, scratch, energies.data(), coincident);
     EXPECT_EQ(coincident.atom1, -1);
     ASSERT_EQ(tile.numPairs, list.numPairs()); // one tile: every pair once
     for (int n = 0, last = 0; n < tile.numPairs; last = pairs.cell[n++]) {
@@ -136,7 +136,7 @@ TEST_P(StageTest, agreesWithExactStage) {
     }
     std::vector<double> exactForces, forces(3 * N);
     computeForces(list, geometry, exactForces);
-    stages.computeForces(atoms.positions, nullptr, tile, forces.data());
+    stages.computeForces(atoms.positions, Boxes{}, tile, forces.data());
     EXPECT_TRUE(arraysAgree(exactForces, forces, TOLERANCE)) << "forces";
 }
 

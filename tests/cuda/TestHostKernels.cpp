@@ -144,6 +144,31 @@ TEST_P(HostKernelTest, neitherSlotsNorOrderChangeABit) {
     }
 }
 
+/** Each in arrays and a box of its own; few molecules (one cluster each) and many (the chain of kernels). */
+TEST_P(HostKernelTest, subsystemsOfSeveralContexts) {
+    for (int number : {3, 16}) {
+        std::vector<Atoms> molecules;
+        std::vector<Box> boxes;
+        for (int m = 0; m < number; m++) {
+            molecules.push_back(molecule(2 + m * 7 % 21, m));
+            Box box = TRICLINIC;
+            for (int k = 0; k < 3; k++)
+                box[k][k] += 0.1 * m;
+            boxes.push_back(box);
+        }
+        for (bool periodic : {false, true}) {
+            CudaBatch all(choice, parameters, molecules, periodic ? &TRICLINIC[0][0] : nullptr, 5, true);
+            if (periodic)
+                all.setBoxes(boxes);
+            const CudaResult result = all.evaluate();
+            for (int m = 0; m < number; m += number - 1) {
+                CudaBatch one = batch({molecules[m]}, periodic ? &boxes[m] : nullptr);
+                EXPECT_TRUE(all.partOf(result, m) == one.evaluate()) << number << " Contexts, " << m;
+            }
+        }
+    }
+}
+
 TEST_P(HostKernelTest, energiesAlone) {
     CudaBatch all = batch({molecule(22, 1), molecule(9, 2)});
     const CudaResult expected = all.evaluate(), found = all.evaluate(false);

@@ -23,31 +23,31 @@ const double CUBE = 0.25;
 EdgeList::EdgeList(const std::vector<int>& starts, double cutoff, double skin)
     : starts(starts), cutoff(cutoff), wantedSkin(skin), skin(skin) {}
 
-bool EdgeList::update(const std::vector<double>& positions, const Box* box, const std::vector<char>& active) {
-    if (isCurrent(positions, box, active))
+bool EdgeList::update(const std::vector<double>& positions, const Box* boxes, const std::vector<char>& active) {
+    if (isCurrent(positions, boxes, active))
         return false;
     referencePositions.clear();
     referenceActive = active;
     skin = wantedSkin;
-    if (box != nullptr)
-        for (int k = 0; k < 3; k++)
-            skin = std::min(skin, std::max((0.5 * (*box)[k][k] - cutoff) * (1 - MARGIN), 0.0));
-    build(positions, box);
+    referenceBoxes.assign(boxes, boxes + (boxes == nullptr ? 0 : active.size()));
+    for (size_t s = 0; s < referenceBoxes.size(); s++)
+        for (int k = 0; k < 3 && active[s]; k++)
+            skin = std::min(skin, std::max((0.5 * boxes[s][k][k] - cutoff) * (1 - MARGIN), 0.0));
+    build(positions, boxes);
     referencePositions = positions;
-    hadBox = box != nullptr;
-    if (hadBox)
-        referenceBox = *box;
     return true;
 }
 
-bool EdgeList::isCurrent(const std::vector<double>& positions, const Box* box, const std::vector<char>& active) const {
+bool EdgeList::isCurrent(const std::vector<double>& positions, const Box* boxes,
+                         const std::vector<char>& active) const {
     if (referencePositions.size() != positions.size() || referencePositions.empty() || active != referenceActive)
         return false;
     const double limit = 0.5 * skin * (1 - MARGIN), limit2 = limit * limit;
     for (size_t s = 0; s < active.size(); s++) {
         if (!active[s] || starts[s + 1] - starts[s] <= ALL_PAIRS)
             continue;
-        if (skin == 0 || (box != nullptr) != hadBox || (box != nullptr && *box != referenceBox))
+        if (skin == 0 || (boxes == nullptr) != referenceBoxes.empty() ||
+            (boxes != nullptr && boxes[s] != referenceBoxes[s]))
             return false;
         for (int i = 3 * starts[s]; i < 3 * starts[s + 1]; i += 3) {
             const double x = positions[i] - referencePositions[i], y = positions[i + 1] - referencePositions[i + 1],
@@ -59,7 +59,7 @@ bool EdgeList::isCurrent(const std::vector<double>& positions, const Box* box, c
     return true;
 }
 
-void EdgeList::build(const std::vector<double>& positions, const Box* box) {
+void EdgeList::build(const std::vector<double>& positions, const Box* boxes) {
     order.resize(starts.back());
     std::iota(order.begin(), order.end(), 0);
     first.assign(1, 0);
@@ -72,7 +72,7 @@ void EdgeList::build(const std::vector<double>& positions, const Box* box) {
         else if (end - begin <= ALL_PAIRS)
             addAllPairs(begin, end);
         else
-            addNeighbors(begin, end, positions, box);
+            addNeighbors(begin, end, positions, boxes == nullptr ? nullptr : boxes + s);
     }
 }
 

@@ -24,9 +24,10 @@ public:
     /**
      * Make the list anew if it must be.
      *
+     * @param boxes   nullptr without periodic boundaries; otherwise [subsystems]
      * @return whether it was
      */
-    bool update(const std::vector<double>& positions, const Box* box, const std::vector<char>& active);
+    bool update(const std::vector<double>& positions, const Box* boxes, const std::vector<char>& active);
 
     std::vector<int> order;    ///< [atoms] which atom stands at each place
     std::vector<int> first;    ///< [atoms + 1]: the candidates of receiver i are first[i] <= k < first[i + 1]
@@ -36,8 +37,8 @@ public:
 private:
     /** Subsystems up to this size take all pairs as candidates: nothing to check and nothing to make anew. */
     static constexpr int ALL_PAIRS = 40;
-    bool isCurrent(const std::vector<double>& positions, const Box* box, const std::vector<char>& active) const;
-    void build(const std::vector<double>& positions, const Box* box);
+    bool isCurrent(const std::vector<double>& positions, const Box* boxes, const std::vector<char>& active) const;
+    void build(const std::vector<double>& positions, const Box* boxes);
     void checkRoom(size_t more) const;
     void addAllPairs(int begin, int end);
     void addNeighbors(int begin, int end, const std::vector<double>& positions, const Box* box);
@@ -46,8 +47,7 @@ private:
     // What the list was made for; empty positions: none.
     std::vector<double> referencePositions;
     std::vector<char> referenceActive;
-    bool hadBox = false;
-    Box referenceBox{};
+    std::vector<Box> referenceBoxes; // empty without periodic boundaries
 };
 
 } // namespace PaiNNPlugin

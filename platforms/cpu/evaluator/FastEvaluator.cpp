@@ -36,7 +36,7 @@ struct FastEvaluator::State {
     State(std::shared_ptr<const FastNetwork> network, const std::vector<int>& elements,
           const std::vector<int>& subsystems, OpenMM::ThreadPool& threads, const FastEvaluatorOptions& options)
         : network(network), kernels(getKernels(options.level)), threads(threads), elements(elements),
-          sortedElements(elements), starts(findStarts(subsystems)),
+          sortedElements(elements), starts(findStarts(subsystems)), subsystems(subsystems),
           candidates(starts, network->parameters->cutoff, options.skin), times(options.times),
           stages(*network, kernels, work, sortedElements, candidates, pairs) {}
     void plan(const std::vector<char>& active);
@@ -44,7 +44,7 @@ struct FastEvaluator::State {
     std::shared_ptr<const FastNetwork> network;
     const Kernels& kernels;
     OpenMM::ThreadPool& threads;
-    std::vector<int> elements, sortedElements, starts;
+    std::vector<int> elements, sortedElements, starts, subsystems;
     std::vector<double> positions, energies, forces; ///< sorted
     EdgeList candidates;
     Pairs pairs;
@@ -85,7 +85,7 @@ void FastEvaluator::State::sortAtoms(const std::vector<double>& unsorted) {
 /** One evaluation: what all threads share. */
 struct FastEvaluator::Pass {
     State& state;
-    const Box* box;
+    Boxes boxes;
     bool withForces;
     int numThreads;
     SpinBarrier barrier{numThreads};
@@ -108,7 +108,7 @@ struct FastEvaluator::Pass {
 
         forTiles([&](Tile& tile) {
             timed(sumOf(&StageTimes::geometry), [&] {
-                stages.measure(state.positions, box, tile, scratch, state.energies.data(), coincident[thread]);
+                stages.measure(state.positions, boxes, tile, scratch, state.energies.data(), coincident[thread]);
             });
         });
         if (coincident[thread].atom1 >= 0)
@@ -145,7 +145,7 @@ struct FastEvaluator::Pass {
         }
         forTiles([&](Tile& tile) {
             timed(sumOf(&StageTimes::forces),
-                  [&] { stages.computeForces(state.positions, box, tile, state.forces.data()); });
+                  [&] { stages.computeForces(state.positions, boxes, tile, state.forces.data()); });
         });
     }
 
@@ -179,17 +179,17 @@ void FastEvaluator::setElements(const std::vector<int>& elements) {
     state->elements = elements;
 }
 
-void FastEvaluator::evaluate(const std::vector<double>& positions, const Box* box, const std::vector<char>& active,
+void FastEvaluator::evaluate(const std::vector<double>& positions, const Box* boxes, const std::vector<char>& active,
                              std::vector<double>& atomEnergies, std::vector<double>* forces) {
     State& s = *state;
     const size_t numAtoms = s.elements.size();
     timed(s.times == nullptr ? nullptr : &s.times->list, [&] {
-        if (s.candidates.update(positions, box, active) || !s.isPlanned)
+        if (s.candidates.update(positions, boxes, active) || !s.isPlanned)
             s.plan(active);
         s.sortAtoms(positions);
     });
     const int numThreads = s.tiles.numThreads();
-    Pass pass{s, box, forces != nullptr, numThreads};
+    Pass pass{s, {boxes, s.subsystems.data()}, forces != nullptr, numThreads};
     if (numThreads == 1) // no need to wake a thread
         pass.run(0);
     else {

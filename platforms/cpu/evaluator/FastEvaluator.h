@@ -42,14 +42,14 @@ public:
     void setElements(const std::vector<int>& elements);
     /**
      * @param positions     [atoms][3] nm, finite
-     * @param box           nullptr without periodic boundaries; otherwise minimum image, every diagonal component at
-     * least twice the cutoff
+     * @param boxes         nullptr without periodic boundaries; otherwise [subsystems] nm: minimum image, every
+     * diagonal component at least twice the cutoff
      * @param active        [subsystems] which ones to evaluate; the others have energies and forces of 0
      * @param atomEnergies  overwritten: [atoms] kJ/mol, with the references
      * @param forces        nullptr to skip the backward pass; otherwise overwritten: [atoms][3] kJ/mol/nm
      * @throws CoincidentAtoms if two atoms of an active subsystem are at the same place
      */
-    void evaluate(const std::vector<double>& positions, const Box* box, const std::vector<char>& active,
+    void evaluate(const std::vector<double>& positions, const Box* boxes, const std::vector<char>& active,
                   std::vector<double>& atomEnergies, std::vector<double>* forces);
 
 private:

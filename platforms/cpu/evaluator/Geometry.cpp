@@ -61,12 +61,13 @@ std::array<int, 2> Stages::sortedAtoms(int i, int j) const {
     return {std::min(atom1, atom2), std::max(atom1, atom2)};
 }
 
-void Stages::measure(const std::vector<double>& positions, const Box* box, Tile& tile, Scratch& scratch,
+void Stages::measure(const std::vector<double>& positions, const Boxes& boxes, Tile& tile, Scratch& scratch,
                      double* energies, CoincidentAtoms& coincident) const {
     const double cutoff = network.parameters->cutoff, limit = cutoff * (1 + 1e-6);
     scratch.measured.clear();
     for (int i = tile.begin; i < tile.end; i++) {
         energies[i] = 0;
+        const Box* box = boxes.of(i);
         for (int k = candidates.first[i]; k < candidates.first[i + 1]; k++) {
             const int j = candidates.neighbor[k];
             if (j >= tile.begin && j < i)
@@ -113,13 +114,13 @@ void Stages::measure(const std::vector<double>& positions, const Box* box, Tile&
     }
 }
 
-void Stages::computeForces(const std::vector<double>& positions, const Box* box, const Tile& tile,
+void Stages::computeForces(const std::vector<double>& positions, const Boxes& boxes, const Tile& tile,
                            double* forces) const {
     for (size_t n = tile.firstPair; n < tile.firstPair + tile.numPairs; n++) {
         const int i = pairs.a[n], j = pairs.b[n], candidate = pairs.candidate[n];
         double d = 0;
         std::array<double, 3> u = {};
-        measureQuickly(&positions[3 * i], &positions[3 * j], box, HUGE_VAL, d, u);
+        measureQuickly(&positions[3 * i], &positions[3 * j], boxes.of(i), HUGE_VAL, d, u);
         const float* out = &pairs.geometry_adj[4 * static_cast<size_t>(candidate)];                   // j <- i
         const float* in = &pairs.geometry_adj[4 * static_cast<size_t>(candidates.mirror[candidate])]; // i <- j
         double factor, slope, V, d_adj = 0;

@@ -64,6 +64,15 @@ struct Scratch {
     std::vector<int> cellStart, order;
 };
 
+/** The periodic box of every subsystem. */
+struct Boxes {
+    const Box* boxes = nullptr;       ///< [subsystems] nm; nullptr without periodic boundaries
+    const int* subsystemOf = nullptr; ///< [atoms]
+    const Box* of(int atom) const {
+        return boxes == nullptr ? nullptr : boxes + subsystemOf[atom];
+    }
+};
+
 /** The stages of the network for a tile of atoms, begin <= i < end. They read of other atoms what earlier passes made.
  */
 class Stages {
@@ -76,8 +85,8 @@ public:
      * F1 and F8: the pairs, and the repulsion of every atom, energies [atoms] kJ/mol overwritten. Two atoms at the same
      * place go into `coincident`, as the caller numbers them, if it is {-1, -1} or higher.
      */
-    void measure(const std::vector<double>& positions, const Box* box, Tile& tile, Scratch& scratch, double* energies,
-                 CoincidentAtoms& coincident) const;
+    void measure(const std::vector<double>& positions, const Boxes& boxes, Tile& tile, Scratch& scratch,
+                 double* energies, CoincidentAtoms& coincident) const;
     /** F5b: scratch.s and vMessage from the features before. */
     void message(int block, const Tile& tile, Scratch& scratch) const;
     /** B5: from the adjoints of this block to scratch.s_adj and scratch.v_adj, and geometry_adj. */
@@ -94,7 +103,8 @@ public:
     /** B7: scratch.s_adj and scratch.v_adj are overwritten. */
     void readoutBackward(const Tile& tile, Scratch& scratch) const;
     /** B8, and B1 gathered: add to forces [atoms][3] kJ/mol/nm. */
-    void computeForces(const std::vector<double>& positions, const Box* box, const Tile& tile, double* forces) const;
+    void computeForces(const std::vector<double>& positions, const Boxes& boxes, const Tile& tile,
+                       double* forces) const;
 
 private:
     int numAtoms() const {

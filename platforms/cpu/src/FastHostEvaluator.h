@@ -27,9 +27,9 @@ public:
     void setElements(const std::vector<int>& elements) override {
         fast.setElements(elements);
     }
-    void evaluate(const std::vector<double>& positions, const Box* box, const std::vector<char>& active,
+    void evaluate(const std::vector<double>& positions, const Box* boxes, const std::vector<char>& active,
                   std::vector<double>& atomEnergies, std::vector<double>* forces) override {
-        fast.evaluate(positions, box, active, atomEnergies, forces);
+        fast.evaluate(positions, boxes, active, atomEnergies, forces);
     }
     /**
      * All that single precision can hold. A feature, a square of one or an adjoint beyond it is infinite, and no later

@@ -34,7 +34,7 @@ public:
             context.getPeriodicBoxVectors(box[0], box[1], box[2]);
             forces.assign(positions.size(), Vec3());
             map<string, double> derivatives;
-            double energy = hostForce.evaluate(positions, box, context.getParameters(), &forces, derivatives);
+            double energy = hostForce.evaluate({&positions, box, &context.getParameters(), &forces, &derivatives});
             checkForces(forces);
             return energy;
         }

@@ -20,6 +20,15 @@ struct Scale {
     int unused;
 };
 
+/** Where the atoms of a subsystem are: in the arrays of a Context, by slot, and in its box. */
+struct Home {
+    PAINN_ADDRESS(const Real4) posq;            ///< nm
+    PAINN_ADDRESS(const float4) posqCorrection; ///< nm, 0 unless in mixed precision
+    PAINN_ADDRESS(unsigned long long) forces;   ///< [3][paddedSlots] steps of 2^-32 kJ/mol/nm
+    long long paddedSlots;
+    double box[9]; ///< nm, rows are vectors
+};
+
 /** What kernels report: a problem (DeviceStatus), and how full the lists were at most. */
 struct Report {
     int problem, atom1, atom2;
@@ -31,13 +40,9 @@ struct Report {
 
 /** N atoms, S subsystems, H channels (padded), L blocks. Real4 of features and adjoints: scalar, then x, y, z. */
 struct Arrays {
-    // The Context's own arrays, by slot
-    PAINN_ADDRESS(const Real4) posq;            ///< nm
-    PAINN_ADDRESS(const float4) posqCorrection; ///< nm, 0 unless in mixed precision
-    PAINN_ADDRESS(unsigned long long) forces;   ///< [3][paddedSlots] steps of 2^-32 kJ/mol/nm
-    PAINN_ADDRESS(const int) slots;             ///< [N]
     // The system
-    PAINN_ADDRESS(const double) box;      ///< [9] nm, rows are vectors
+    PAINN_ADDRESS(const Home) homes;      ///< [S]
+    PAINN_ADDRESS(const int) slots;       ///< [N]
     PAINN_ADDRESS(const Scale) scales;    ///< [S]
     PAINN_ADDRESS(const int) elements;    ///< [N]
     PAINN_ADDRESS(const int) subsystemOf; ///< [N]
@@ -78,7 +83,7 @@ struct Arrays {
     PAINN_ADDRESS(double) atomEnergies;      ///< [N] kJ/mol without references
     PAINN_ADDRESS(double) subsystemEnergies; ///< [S] likewise
     PAINN_ADDRESS(Real) sliceForces;         ///< [H / 8][N][3] kJ/mol/nm, from 8 channels each
-    int numAtoms, numSubsystems, numElements, paddedSlots, periodic, hasForces;
+    int numAtoms, numSubsystems, numElements, periodic, hasForces, unused;
     int capacity, candidateCapacity, maxCells, hasCandidates;
 };
 

@@ -5,8 +5,8 @@ namespace PaiNNPlugin {
 
 CudaEvaluator::CudaEvaluator(std::shared_ptr<const CudaNetwork> network, const std::vector<int>& elements,
                              const std::vector<int>& subsystems, bool periodic, Device& device,
-                             const ContextArrays& context)
-    : state(std::make_unique<State>(network, subsystems, periodic, device, context)) {
+                             const std::vector<ContextArrays>& contexts)
+    : state(std::make_unique<State>(network, subsystems, periodic, device, contexts)) {
     const int S = state->arrays.numSubsystems;
     setElements(elements, nullptr);
     setScales(std::vector<double>(S, 1.0), std::vector<char>(S, 1), nullptr);
@@ -33,8 +33,11 @@ void CudaEvaluator::setScales(const std::vector<double>& scales, const std::vect
     state->upload(state->arrays.scales, values, stream);
 }
 
-void CudaEvaluator::setBox(const double box[3][3], Device::Stream stream) {
-    state->device.upload(state->arrays.box, box, 9 * sizeof(double), stream);
+void CudaEvaluator::setBoxes(const std::vector<Box>& boxes, Device::Stream stream) {
+    for (size_t s = 0; s < boxes.size(); s++)
+        for (int k = 0; k < 9; k++)
+            state->homes[s].box[k] = boxes[s][k / 3][k % 3];
+    state->upload(state->arrays.homes, state->homes, stream);
     state->requestCandidates(stream);
 }
 
@@ -45,25 +48,26 @@ void CudaEvaluator::launch(bool withForces, Device::Stream stream) {
     s.device.run(*s.lists[withForces], stream);
 }
 
-void CudaEvaluator::getSubsystemEnergies(std::vector<double>& energies, Device::Stream stream) {
+void CudaEvaluator::getSubsystemEnergies(int first, int last, std::vector<double>& energies, Device::Stream stream) {
     State& s = *state;
-    energies.resize(s.arrays.numSubsystems);
-    s.device.download(energies.data(), s.arrays.subsystemEnergies, energies.size() * sizeof(double), stream);
-    for (size_t k = 0; k < energies.size(); k++)
+    energies.resize(last - first);
+    s.device.download(energies.data(), getDeviceEnergies(first), energies.size() * sizeof(double), stream);
+    for (int k = first; k < last; k++)
         for (int i = s.starts[k]; i < s.starts[k + 1]; i++)
-            energies[k] += s.network->parameters->atomReferences[s.elements[i]];
+            energies[k - first] += s.network->parameters->atomReferences[s.elements[i]];
 }
 
-void CudaEvaluator::getAtomEnergies(std::vector<double>& energies, Device::Stream stream) {
+void CudaEvaluator::getAtomEnergies(int first, int last, std::vector<double>& energies, Device::Stream stream) {
     State& s = *state;
-    energies.resize(s.arrays.numAtoms);
-    s.device.download(energies.data(), s.arrays.atomEnergies, energies.size() * sizeof(double), stream);
-    for (size_t i = 0; i < energies.size(); i++)
-        energies[i] += s.network->parameters->atomReferences[s.elements[i]];
+    energies.resize(last - first);
+    s.device.download(energies.data(), s.arrays.atomEnergies + first * sizeof(double), energies.size() * sizeof(double),
+                      stream);
+    for (int i = first; i < last; i++)
+        energies[i - first] += s.network->parameters->atomReferences[s.elements[i]];
 }
 
-Device::Address CudaEvaluator::getDeviceEnergies() const {
-    return state->arrays.subsystemEnergies;
+Device::Address CudaEvaluator::getDeviceEnergies(int subsystem) const {
+    return state->arrays.subsystemEnergies + subsystem * sizeof(double);
 }
 
 DeviceStatus CudaEvaluator::getStatus() const {

@@ -10,13 +10,11 @@ namespace {
 const int FIRST_CAPACITY = 128, FIRST_CANDIDATES = 256;
 /** Messages read so many records further than they need. */
 const int EDGE_PADDING = 32;
-/** Larger subsystems than this keep a list of candidates for edges. */
-const int ATOMS_FOR_CANDIDATES = 256;
 
 } // namespace
 
 CudaEvaluator::State::State(std::shared_ptr<const CudaNetwork> network, const std::vector<int>& subsystems,
-                            bool periodic, Device& device, const ContextArrays& context)
+                            bool periodic, Device& device, const std::vector<ContextArrays>& contexts)
     : network(network), device(device), realBytes(network->precision == CudaPrecision::Double ? 8 : 4),
       molecule(CudaNetwork::getMoleculeForm(network->shape, network->precision, device.getLimits())),
       arrays(network->arrays), mapped(device, sizeof(Report)), report(mapped.as<Report>()) {
@@ -28,10 +26,8 @@ CudaEvaluator::State::State(std::shared_ptr<const CudaNetwork> network, const st
     const int S = static_cast<int>(starts.size()) - 1;
     for (int s = 0; s < S; s++)
         largest = std::max(largest, starts[s + 1] - starts[s]);
-    arrays.posq = context.posq;
-    arrays.posqCorrection = context.posqCorrection;
-    arrays.forces = context.forces;
-    arrays.paddedSlots = context.paddedSlots;
+    for (const ContextArrays& context : contexts)
+        homes.push_back({context.posq, context.posqCorrection, context.forces, context.paddedSlots, {}});
     arrays.numAtoms = N;
     arrays.numSubsystems = S;
     arrays.periodic = periodic;
@@ -39,15 +35,16 @@ CudaEvaluator::State::State(std::shared_ptr<const CudaNetwork> network, const st
     arrays.elements = allocate(N * sizeof(int));
     arrays.subsystemOf = allocate(N * sizeof(int));
     arrays.starts = allocate((S + 1) * sizeof(int));
-    arrays.box = allocate(9 * sizeof(double));
+    arrays.homes = allocate(S * sizeof(Home));
     arrays.scales = allocate(S * sizeof(Scale));
     arrays.report = allocate(sizeof(Report));
     arrays.hostReport = reinterpret_cast<uint64_t>(report);
     upload(arrays.subsystemOf, subsystems, nullptr);
     upload(arrays.starts, starts, nullptr);
+    upload(arrays.homes, homes, nullptr);
     allocateFeatures();
     allocateEdges(std::clamp(largest - 1, 1, FIRST_CAPACITY));
-    if (largest > ATOMS_FOR_CANDIDATES) {
+    if (largest > MOST_ATOMS_SHARED) { // they keep a list of candidates for edges
         allocateCells();
         allocateCandidates(FIRST_CANDIDATES);
         requestCandidates(nullptr);

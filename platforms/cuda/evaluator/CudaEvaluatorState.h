@@ -13,7 +13,7 @@ constexpr int EDGE_THREADS = 128;
 /** What an evaluator has on the device, and the launches that it consists of. */
 struct CudaEvaluator::State {
     State(std::shared_ptr<const CudaNetwork> network, const std::vector<int>& subsystems, bool periodic, Device& device,
-          const ContextArrays& context);
+          const std::vector<ContextArrays>& contexts);
     Device::Address allocate(size_t bytes) {
         return memory.emplace_back(device, bytes).get();
     }
@@ -41,6 +41,7 @@ struct CudaEvaluator::State {
     int realBytes;
     MoleculeForm molecule;
     Arrays arrays;
+    std::vector<Home> homes;
     std::vector<int> elements, starts;
     int largest = 0;     ///< atoms of a subsystem
     int clusters = -1;   ///< of the molecule kernel that the device works on at a time; -1: not asked yet

@@ -46,7 +46,7 @@ class CudaCalcPaiNNStudentForceKernel::SlotListener : public OpenMM::ComputeCont
 public:
     explicit SlotListener(CudaCalcPaiNNStudentForceKernel& kernel) : kernel(kernel) {}
     void execute() override {
-        kernel.slotsChanged = true; // looked at by the next evaluation, which knows the stream
+        kernel.self->slotChanges++; // looked at by the next evaluation, which knows the stream
     }
 
 private:
@@ -58,7 +58,7 @@ class CudaCalcPaiNNStudentForceKernel::BeginComputation : public OpenMM::Compute
 public:
     explicit BeginComputation(CudaCalcPaiNNStudentForceKernel& kernel) : kernel(kernel) {}
     void computeForceAndEnergy(bool, bool, int) override {
-        kernel.wasExecuted = false;
+        kernel.executed = nullptr;
     }
 
 private:
@@ -70,7 +70,7 @@ class CudaCalcPaiNNStudentForceKernel::EnergyComputation : public OpenMM::Comput
 public:
     explicit EnergyComputation(CudaCalcPaiNNStudentForceKernel& kernel) : kernel(kernel) {}
     double computeForceAndEnergy(bool, bool includeEnergy, int) override {
-        return includeEnergy && kernel.wasExecuted ? kernel.finishEnergy() : 0;
+        return includeEnergy && kernel.executed != nullptr ? kernel.finishEnergy() : 0;
     }
 
 private:

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "CudaPaiNNStudentKernel.h"
 #include "ContextComputations.h"
-#include "ValueChecks.h"
-#include "internal/PeriodicBox.h"
 #include "openmm/common/ContextSelector.h"
 #include "openmm/internal/ContextImpl.h"
 #include <unistd.h>
@@ -19,40 +17,29 @@ CudaCalcPaiNNStudentForceKernel::CudaCalcPaiNNStudentForceKernel(const string& n
 CudaCalcPaiNNStudentForceKernel::~CudaCalcPaiNNStudentForceKernel() {
     if (getpid() != process) { // nothing of CUDA may be touched here: it belongs to the other process
         derivatives.release();
-        evaluator.release();
+        alone.release();
         new shared_ptr<LoadedNetwork>(network);
         return;
     }
     ContextSelector selector(cc);
     derivatives.reset();
-    evaluator.reset();
+    alone.reset();
     network.reset();
 }
 
 void CudaCalcPaiNNStudentForceKernel::initialize(const System& system, const PaiNNStudentForce& force) {
     checkProcess();
     ContextSelector selector(cc);
-    cutoff = force.getModel().getCutoff();
-    periodic = force.usesPeriodicBoundaryConditions();
-    atoms = make_unique<ForceEntries>(force);
     info = new ForceInfo(system.getNumParticles(), force);
     cc.addForce(info);
-    if (atoms->subsystems.empty())
+    if (force.getNumParticles() == 0)
         return;
+    self = make_unique<CudaForceMember>(cc, force);
     network = getLoadedNetwork(cc, force.getModel());
-    ContextArrays arrays;
-    arrays.posq = cc.getPosq().getDevicePointer();
-    arrays.posqCorrection = cc.getUseMixedPrecision() ? cc.getPosqCorrection().getDevicePointer() : 0;
-    arrays.forces = cc.getLongForceBuffer().getDevicePointer();
-    arrays.paddedSlots = cc.getPaddedNumAtoms();
-    const vector<int> elements = atoms->findElements(force);
-    evaluator =
-        make_unique<CudaEvaluator>(network->network, elements, atoms->subsystemOf, periodic, network->device, arrays);
-    scales.assign(atoms->subsystems.size(), 1.0); // as the evaluator begins
-    wanted.assign(atoms->subsystems.size(), 1);
+    alone = make_unique<CudaForceBatch>(vector<CudaForceMember*>{self.get()}, network);
     if (force.getNumEnergyParameterDerivatives() > 0) {
-        derivatives = make_unique<ScaleDerivatives>(cc, force, *atoms);
-        derivatives->setElements(*force.getModel().getParameters(), *atoms, elements);
+        derivatives = make_unique<ScaleDerivatives>(cc, force, self->atoms);
+        derivatives->setElements(*force.getModel().getParameters(), self->atoms, self->elements);
     }
     cc.addReorderListener(new SlotListener(*this));
     cc.addPreComputation(new BeginComputation(*this));
@@ -60,69 +47,80 @@ void CudaCalcPaiNNStudentForceKernel::initialize(const System& system, const Pai
 }
 
 double CudaCalcPaiNNStudentForceKernel::execute(ContextImpl& context, bool includeForces, bool) {
-    if (evaluator == nullptr || cc.getContextIndex() != 0) // with several devices the first one does it all
+    if (self == nullptr || cc.getContextIndex() != 0) // with several devices the first one does it all
         return 0;
     checkProcess();
     ContextSelector selector(cc);
-    throwProblem(); // of an earlier evaluation
-    update(context, false);
-    bool anyForces = false;
-    for (double scale : scales)
-        anyForces = anyForces || (includeForces && scale != 0);
-    evaluator->launch(anyForces, cc.getCurrentStream());
-    // Derivatives are read after evaluations without energy too, so they are always added.
-    if (derivatives != nullptr)
-        derivatives->add(evaluator->getDeviceEnergies());
-    wasExecuted = true;
+    launchAlone({&context, includeForces});
+    finishExecute(*alone, 0);
     return 0;
 }
 
 void CudaCalcPaiNNStudentForceKernel::copyParametersToContext(ContextImpl&, const PaiNNStudentForce& force) {
-    if (evaluator == nullptr || cc.getContextIndex() != 0)
+    if (self == nullptr || cc.getContextIndex() != 0)
         return;
     checkProcess();
     ContextSelector selector(cc);
-    const vector<int> elements = atoms->findElements(force);
-    evaluator->setElements(elements, cc.getCurrentStream());
+    self->elements = self->atoms.findElements(force);
+    self->elementChanges++;
     if (derivatives != nullptr)
-        derivatives->setElements(*force.getModel().getParameters(), *atoms, elements);
+        derivatives->setElements(*force.getModel().getParameters(), self->atoms, self->elements);
     info->setElements(force);
     cc.invalidateMolecules(info);
 }
 
 void CudaCalcPaiNNStudentForceKernel::computeParticleEnergies(ContextImpl& context, vector<double>& energies) {
-    energies.assign(atoms->entries.size(), 0.0);
-    if (evaluator == nullptr)
-        return;
+    if (self == nullptr)
+        return energies.clear();
+    energies.assign(self->atoms.entries.size(), 0.0);
     checkProcess();
     ContextSelector selector(cc);
-    evaluateEnergies(context);
-    vector<double> atomEnergies;
-    evaluator->getAtomEnergies(atomEnergies, cc.getCurrentStream());
-    throwProblem();
+    launchAlone({&context, false, true});
+    const vector<double> atomEnergies = alone->getAtomEnergies(0);
     for (size_t i = 0; i < atomEnergies.size(); i++)
-        energies[atoms->entries[i]] = atomEnergies[i];
+        energies[self->atoms.entries[i]] = atomEnergies[i];
 }
 
 void CudaCalcPaiNNStudentForceKernel::computeSubsystemEnergies(ContextImpl& context, const vector<int>& subsystems,
                                                                vector<double>& energies) {
-    if (evaluator == nullptr)
+    if (self == nullptr)
         return;
     checkProcess();
     ContextSelector selector(cc);
-    evaluateEnergies(context);
-    vector<double> sums;
-    evaluator->getSubsystemEnergies(sums, cc.getCurrentStream());
-    throwProblem();
+    launchAlone({&context, false, true});
+    const vector<double> sums = alone->getSubsystemEnergies(0);
     for (size_t i = 0; i < sums.size(); i++)
-        energies[subsystems[atoms->entries[atoms->subsystems[i].first]]] = sums[i];
+        energies[subsystems[self->atoms.entries[self->atoms.subsystems[i].first]]] = sums[i];
 }
 
-/** Start an evaluation at the present positions, whose energies are of interest whatever the scales. */
-void CudaCalcPaiNNStudentForceKernel::evaluateEnergies(ContextImpl& context) {
-    throwProblem(); // of an earlier evaluation
-    update(context, true);
-    evaluator->launch(false, cc.getCurrentStream());
+/** Start an evaluation for this Context by itself. */
+void CudaCalcPaiNNStudentForceKernel::launchAlone(CudaForceQuery query) {
+    vector<CudaForceQuery> queries = {query};
+    alone->launch(queries);
+    if (queries[0].error)
+        rethrow_exception(queries[0].error);
+}
+
+/** What is left to be done when an evaluation has been started. */
+void CudaCalcPaiNNStudentForceKernel::finishExecute(CudaForceBatch& batch, int member) {
+    // Derivatives are read after evaluations without energy too, so they are always added.
+    if (derivatives != nullptr)
+        derivatives->add(batch.getDeviceEnergies(member));
+    executed = &batch;
+    place = member;
+}
+
+/** @return the scaled energy of the evaluation that was started, kJ/mol */
+double CudaCalcPaiNNStudentForceKernel::finishEnergy() {
+    ContextSelector selector(cc);
+    const vector<double> energies = executed->getSubsystemEnergies(place);
+    double energy = 0;
+    for (size_t i = 0; i < energies.size(); i++) {
+        const double scale = executed->getScale(place, static_cast<int>(i));
+        if (scale != 0) // "not there": whatever the network would say must not be multiplied by it
+            energy += scale * energies[i];
+    }
+    return energy;
 }
 
 void CudaCalcPaiNNStudentForceKernel::checkProcess() const {
@@ -132,94 +130,62 @@ void CudaCalcPaiNNStudentForceKernel::checkProcess() const {
                               "multiprocessing.set_start_method('spawn')");
 }
 
-/** Bring the evaluator up to date with the Context. */
-void CudaCalcPaiNNStudentForceKernel::update(ContextImpl& context, bool judgeAll) {
-    updateBox(context);
-    updateScales(context, judgeAll);
-    updateSlots();
-}
-
-void CudaCalcPaiNNStudentForceKernel::updateBox(ContextImpl& context) {
-    if (!periodic)
-        return;
-    Vec3 now[3];
-    context.getPeriodicBoxVectors(now[0], now[1], now[2]);
-    if (now[0] == box[0] && now[1] == box[1] && now[2] == box[2])
-        return;
-    checkPeriodicBox(now, cutoff);
-    double values[3][3];
-    for (int i = 0; i < 3; i++)
-        for (int j = 0; j < 3; j++)
-            values[i][j] = now[i][j];
-    evaluator->setBox(values, cc.getCurrentStream());
-    copy(now, now + 3, box);
-}
-
-/** @param judgeAll   energies are of interest even where the scale is 0 */
-void CudaCalcPaiNNStudentForceKernel::updateScales(ContextImpl& context, bool judgeAll) {
-    const map<string, double>& parameters = context.getParameters();
-    vector<double> newScales;
-    vector<char> newWanted;
-    for (const ForceEntries::Subsystem& subsystem : atoms->subsystems) {
-        newScales.push_back(findScale(subsystem.scale, parameters));
-        newWanted.push_back(judgeAll || subsystem.differentiate || newScales.back() != 0);
+/** Kernels of Contexts with one CUcontext. Goes before that does, in whatever thread. */
+class CudaCalcPaiNNStudentForceKernel::Shared : public SharedEvaluation {
+public:
+    explicit Shared(const vector<CudaCalcPaiNNStudentForceKernel*>& kernels)
+        : kernels(kernels), cudaContext(kernels[0]->cc.getContext()) {
+        vector<CudaForceMember*> members;
+        for (CudaCalcPaiNNStudentForceKernel* kernel : kernels)
+            members.push_back(kernel->self.get());
+        ContextSelector selector(kernels[0]->cc);
+        // Whoever loaded the network and its compiler may have gone.
+        network = getLoadedNetwork(kernels[0]->cc, members[0]->model);
+        batch = make_unique<CudaForceBatch>(members, network);
     }
-    if (newScales == scales && newWanted == wanted)
-        return;
-    evaluator->setScales(newScales, newWanted, cc.getCurrentStream());
-    scales = newScales;
-    wanted = newWanted;
-}
-
-void CudaCalcPaiNNStudentForceKernel::updateSlots() {
-    if (!slotsChanged)
-        return;
-    const vector<int>& particleOf = cc.getAtomIndex();
-    vector<int> slotOf(particleOf.size(), -1), slots;
-    for (int slot = 0; slot < cc.getNumAtoms(); slot++)
-        slotOf[particleOf[slot]] = slot;
-    for (int particle : atoms->particles)
-        slots.push_back(slotOf[particle]);
-    evaluator->setSlots(slots, cc.getCurrentStream());
-    slotsChanged = false;
-}
-
-/** @return the scaled energy of the evaluation that was started, kJ/mol */
-double CudaCalcPaiNNStudentForceKernel::finishEnergy() {
-    ContextSelector selector(cc);
-    vector<double> energies;
-    evaluator->getSubsystemEnergies(energies, cc.getCurrentStream());
-    throwProblem();
-    double energy = 0;
-    for (size_t i = 0; i < energies.size(); i++)
-        if (scales[i] != 0) // "not there": whatever the network would say must not be multiplied by it
-            energy += scales[i] * energies[i];
-    return energy;
-}
-
-/** Throw an exception if the device has reported a problem, and forget it. */
-void CudaCalcPaiNNStudentForceKernel::throwProblem() {
-    if (evaluator->getStatus().problem == DeviceStatus::None)
-        return;
-    network->device.synchronize(cc.getCurrentStream());
-    const DeviceStatus status = evaluator->getStatus();
-    evaluator->resetStatus();
-    const ParticleValue energy{"energy of", "kJ/mol", 1e18, "of this platform"};
-    const ParticleValue force{"force on", "kJ/mol/nm", 1 << 30, "of this platform"};
-    vector<Vec3> positions; // those of now; where the problem is reported late, atoms may have moved on
-    cc.getContextImpl()->getPositions(positions);
-    const int particle = atoms->particles[status.atom1];
-    const Vec3& x = positions[particle];
-    switch (status.problem) {
-    case DeviceStatus::BadPosition:
-        failAtPosition(particle, x);
-    case DeviceStatus::Coincident:
-        failAtSamePlace(particle, atoms->particles[status.atom2], x);
-    case DeviceStatus::BadEnergy:
-        failAtValue(energy, particle, x);
-    default:
-        failAtValue(force, particle, x);
+    ~Shared() override {
+        cuCtxPushCurrent(cudaContext);
+        batch.reset();
+        network.reset();
+        CUcontext popped;
+        cuCtxPopCurrent(&popped);
     }
+    void execute(vector<SharedQuery>& queries) override {
+        kernels[0]->checkProcess();
+        ContextSelector selector(kernels[0]->cc);
+        vector<CudaForceQuery> own;
+        for (const SharedQuery& query : queries)
+            own.push_back({query.context, query.includeForces});
+        batch->launch(own);
+        for (size_t n = 0; n < kernels.size(); n++) {
+            queries[n].error = own[n].error;
+            if (!own[n].error)
+                kernels[n]->finishExecute(*batch, static_cast<int>(n));
+        }
+    }
+
+private:
+    const vector<CudaCalcPaiNNStudentForceKernel*> kernels;
+    const CUcontext cudaContext;
+    shared_ptr<LoadedNetwork> network;
+    unique_ptr<CudaForceBatch> batch;
+};
+
+pair<const void*, int> CudaCalcPaiNNStudentForceKernel::getCompany() const {
+    if (self == nullptr || cc.getPlatformData().contexts.size() > 1)
+        return {nullptr, 0};
+    for (const ForceEntries::Subsystem& subsystem : self->atoms.subsystems)
+        if (subsystem.last - subsystem.first > MOST_ATOMS_SHARED)
+            return {nullptr, 0}; // large enough to keep the device busy by themselves
+    return {network.get(), self->periodic};
+}
+
+unique_ptr<SharedEvaluation> CudaCalcPaiNNStudentForceKernel::share(const vector<CalcPaiNNStudentForceKernel*>& kernels,
+                                                                    int) {
+    vector<CudaCalcPaiNNStudentForceKernel*> own;
+    for (CalcPaiNNStudentForceKernel* kernel : kernels)
+        own.push_back(&dynamic_cast<CudaCalcPaiNNStudentForceKernel&>(*kernel));
+    return make_unique<Shared>(own);
 }
 
 } // namespace PaiNNPlugin

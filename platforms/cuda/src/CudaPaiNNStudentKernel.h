@@ -2,9 +2,7 @@
 #ifndef CUDA_PAINNSTUDENT_KERNEL_H_
 #define CUDA_PAINNSTUDENT_KERNEL_H_
 
-#include "CudaEvaluator.h"
-#include "CudaNetworkTable.h"
-#include "ForceEntries.h"
+#include "CudaForceBatch.h"
 #include "PaiNNStudentKernels.h"
 #include "ScaleDerivatives.h"
 #include <memory>
@@ -29,33 +27,32 @@ public:
     void computeSubsystemEnergies(OpenMM::ContextImpl& context, const std::vector<int>& subsystems,
                                   std::vector<double>& energies) override;
 
+    /** Small molecules in Contexts that share a CUcontext. */
+    std::pair<const void*, int> getCompany() const override;
+    std::unique_ptr<SharedEvaluation> share(const std::vector<CalcPaiNNStudentForceKernel*>& kernels,
+                                            int numThreads) override;
+
 private:
     class ForceInfo;
     class SlotListener;
     class BeginComputation;
     class EnergyComputation;
+    class Shared;
     void checkProcess() const;
-    void update(OpenMM::ContextImpl& context, bool judgeAll);
-    void updateBox(OpenMM::ContextImpl& context);
-    void updateScales(OpenMM::ContextImpl& context, bool judgeAll);
-    void updateSlots();
-    void evaluateEnergies(OpenMM::ContextImpl& context);
+    void launchAlone(CudaForceQuery query);
+    void finishExecute(CudaForceBatch& batch, int member);
     double finishEnergy();
-    void throwProblem();
 
     OpenMM::CudaContext& cc;
-    const pid_t process; // CUDA works in the process that started it, not in one forked from it
-    double cutoff = 0;   // nm
-    bool periodic = false;
-    std::unique_ptr<ForceEntries> atoms;
-    std::vector<double> scales; // [subsystems] as the evaluator has them
-    std::vector<char> wanted;   // [subsystems] likewise
-    OpenMM::Vec3 box[3];        // nm, likewise
-    bool slotsChanged = true, wasExecuted = false;
-    ForceInfo* info = nullptr; // belongs to the Context
+    const pid_t process;                   // CUDA works in the process that started it, not in one forked from it
+    std::unique_ptr<CudaForceMember> self; // nullptr without particles
+    ForceInfo* info = nullptr;             // belongs to the Context
     std::shared_ptr<LoadedNetwork> network;
-    std::unique_ptr<CudaEvaluator> evaluator;
+    std::unique_ptr<CudaForceBatch> alone;
     std::unique_ptr<ScaleDerivatives> derivatives; // nullptr if none were asked for
+    // Where the results of the present evaluation are; nullptr: there has been none
+    CudaForceBatch* executed = nullptr;
+    int place = 0; // in it
 };
 
 } // namespace PaiNNPlugin

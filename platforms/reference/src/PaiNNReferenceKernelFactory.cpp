@@ -22,7 +22,8 @@ public:
         if (name != CalcPaiNNStudentForceKernel::Name())
             throw OpenMMException("PaiNNStudentForce: the platform " + platform.getName() + " has no kernel '" + name +
                                   "'");
-        return new HostCalcPaiNNStudentForceKernel(name, platform, makeExactEvaluator);
+        return new HostCalcPaiNNStudentForceKernel(name, platform, makeExactEvaluator,
+                                                   [](int) { return EvaluatorFactory(makeExactEvaluator); });
     }
 
 private:

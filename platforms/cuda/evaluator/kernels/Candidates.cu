@@ -7,16 +7,22 @@
 constexpr Wide SKIN = PAINN_SKIN, REACH = CUTOFF + SKIN; // nm
 constexpr int CELL_THREADS = 1024, MAX_CELLS_ALONG = 64;
 
+/** Where there are candidates, all subsystems are in one Context and its box: MOST_ATOMS_SHARED. */
+__device__ __forceinline__ const double* boxOfAll(const Arrays& arrays) {
+    return arrays.homes[0].box;
+}
+
 /** Has an atom moved too far? Written so that NaN has. */
 __device__ __forceinline__ bool hasMoved(const Arrays& arrays, const Position& x, const Position& reference) {
-    const Position r = subtract(arrays, x, reference);
+    const Position r = subtract(arrays, boxOfAll(arrays), x, reference);
     // A little less than half the skin, for rounding.
     return !(r.x * r.x + r.y * r.y + r.z * r.z < Wide(0.2499) * SKIN * SKIN);
 }
 
 /** One block: has any atom, or was a new list asked for? result: shared memory */
 __device__ inline bool mustRebuild(const Arrays& arrays, int* result) {
-    constexpr int AT_ONCE = 4; // positions that are on their way
+    constexpr int AT_ONCE = 4;                 // positions that are on their way
+    const Source source = sourceOf(arrays, 0); // as boxOfAll()
     if (threadIdx.x == 0)
         *result = *arrays.rebuild;
     __syncthreads();
@@ -25,7 +31,7 @@ __device__ inline bool mustRebuild(const Arrays& arrays, int* result) {
 #pragma unroll
         for (int k = 0; k < AT_ONCE; k++) {
             const int i = min(first + k * CELL_THREADS, arrays.numAtoms - 1);
-            x[k] = readPosition(arrays, i);
+            x[k] = readPosition(arrays, source, i);
             reference[k] = arrays.reference[i];
         }
 #pragma unroll
@@ -42,7 +48,7 @@ __device__ __forceinline__ void findCell(const Arrays& arrays, const CellGrid& g
                                          int (&cell)[3]) {
     Wide s[3];
     if (arrays.periodic) {
-        const double* box = arrays.box;
+        const double* box = boxOfAll(arrays);
         const Wide z = p.z / Wide(box[8]), y = (p.y - z * Wide(box[7])) / Wide(box[4]),
                    x = (p.x - z * Wide(box[6]) - y * Wide(box[3])) / Wide(box[0]);
         const Wide fraction[3] = {x, y, z};
@@ -62,7 +68,7 @@ __device__ __forceinline__ void findCell(const Arrays& arrays, const CellGrid& g
 __device__ inline void makeGrid(const Arrays& arrays, const Position& low, const Position& high, CellGrid& grid) {
     Wide width[3] = {high.x - low.x, high.y - low.y, high.z - low.z};
     if (arrays.periodic) { // distances of opposite faces
-        const double* b = arrays.box;
+        const double* b = boxOfAll(arrays);
         const double area[3] = {b[4] * b[8], b[3] * b[8], b[3] * b[7] - b[4] * b[6]}; // of the second and third vector
         width[0] = Wide(b[0] * b[4] * b[8] / sqrt(area[0] * area[0] + area[1] * area[1] + area[2] * area[2]));
         width[1] = Wide(b[4] * b[8] / sqrt(b[7] * b[7] + b[8] * b[8]));
@@ -137,9 +143,10 @@ extern "C" __global__ void __launch_bounds__(CELL_THREADS) fillCells(const Array
         *arrays.rebuild = 1;
     __syncthreads();                                // before the shared memory serves for something else
     Wide* bounds = reinterpret_cast<Wide*>(memory); // [2][CELL_THREADS]
+    const Source source = sourceOf(arrays, 0);
     Position low = {Wide(1e30), Wide(1e30), Wide(1e30)}, high = {Wide(-1e30), Wide(-1e30), Wide(-1e30)};
     for (int i = threadIdx.x; i < arrays.numAtoms; i += blockDim.x) {
-        const Position p = readPosition(arrays, i);
+        const Position p = readPosition(arrays, source, i);
         arrays.reference[i] = p;
         low = {min(low.x, p.x), min(low.y, p.y), min(low.z, p.z)};
         high = {max(high.x, p.x), max(high.y, p.y), max(high.z, p.z)};
@@ -184,6 +191,7 @@ __device__ inline void findCandidates(const Arrays& arrays, int i, int* found) {
     const int perSubsystem = grid.n[0] * grid.n[1] * grid.n[2], cell = arrays.cellOf[i];
     const int c[3] = {cell % grid.n[0], cell / grid.n[0] % grid.n[1], cell % perSubsystem / (grid.n[0] * grid.n[1])};
     const int offset = cell / perSubsystem * perSubsystem;
+    const double* box = boxOfAll(arrays);
     // The neighbours of a cell along each direction, each once; around the corner only in a box.
     int from[3], number[3];
     for (int k = 0; k < 3; k++) {
@@ -201,7 +209,7 @@ __device__ inline void findCandidates(const Arrays& arrays, int i, int* found) {
                 const int end = arrays.cellStart[other + 1];
                 for (int base = arrays.cellStart[other]; base < end; base += 32) {
                     const int j = base + lane < end ? arrays.cellAtoms[base + lane] : i;
-                    const bool isNear = j != i && measure(subtract(arrays, arrays.reference[j], xi)) < REACH;
+                    const bool isNear = j != i && measure(subtract(arrays, box, arrays.reference[j], xi)) < REACH;
                     const unsigned mask = __ballot_sync(0xffffffffu, isNear);
                     const int place = count + __popc(mask & ((1u << lane) - 1));
                     if (isNear && place < capacity)

@@ -13,6 +13,7 @@ __device__ __forceinline__ void checkPosition(const Arrays& arrays, int i, const
 /**
  * One warp: find the edges of atom i among `last - first` atoms, ascending by neighbour.
  *
+ * @param source    of atom i's subsystem
  * @param list      these atoms; nullptr: the atoms from first on
  * @param use       called with an edge and its place in the row
  * @param energy    half the repulsion of atom i (F8), on all lanes
@@ -20,7 +21,7 @@ __device__ __forceinline__ void checkPosition(const Arrays& arrays, int i, const
  */
 template <class Use>
 __device__ __forceinline__ int searchEdges(const Arrays& arrays, int i, const int* list, int first, int last,
-                                           const Position& xi, double& energy, Use use) {
+                                           const Source& source, const Position& xi, double& energy, Use use) {
     const int lane = threadIdx.x % 32;
     auto find = [&](int base) {
         const int k = base + lane;
@@ -28,16 +29,16 @@ __device__ __forceinline__ int searchEdges(const Arrays& arrays, int i, const in
     };
     // Positions are read while those before them are worked on.
     int count = 0, j = find(first), next = find(first + 32);
-    Position xj = readPosition(arrays, j);
+    Position xj = readPosition(arrays, source, j);
     energy = 0;
     for (int base = first; base < last; base += 32) {
-        const Position xNext = readPosition(arrays, next);
+        const Position xNext = readPosition(arrays, source, next);
         const int afterNext = find(base + 64);
         __syncwarp(); // keeps these reads in front of what follows
         Position r = {0, 0, 0};
         Wide d = CUTOFF;
         if (j != i) {
-            r = subtract(arrays, xj, xi);
+            r = subtract(arrays, source.box, xj, xi);
             d = measure(r);
             if (d == 0)
                 report(arrays, COINCIDENT, min(i, j), max(i, j));
@@ -72,8 +73,9 @@ extern "C" __global__ void __launch_bounds__(EDGE_THREADS) findEdges(const Array
     startNext();
     const int i = (blockIdx.x * blockDim.x + threadIdx.x) / 32, lane = threadIdx.x % 32;
     const bool hasAtom = i < arrays.numAtoms;
-    const Position xi = readPosition(arrays, hasAtom ? i : 0);
     const int subsystem = arrays.subsystemOf[hasAtom ? i : 0];
+    const Source source = sourceOf(arrays, subsystem);
+    const Position xi = readPosition(arrays, source, hasAtom ? i : 0);
     const int begin = arrays.starts[subsystem], end = arrays.starts[subsystem + 1];
     waitForPrevious();
     if (!hasAtom)
@@ -88,7 +90,7 @@ extern "C" __global__ void __launch_bounds__(EDGE_THREADS) findEdges(const Array
     const int* list = listed ? arrays.candidates + size_t(i) * arrays.candidateCapacity : nullptr;
     const int first = listed ? 0 : begin, last = listed ? candidates : end;
     double energy;
-    const int count = searchEdges(arrays, i, list, first, last, xi, energy, [&](const Edge& edge, int place) {
+    const int count = searchEdges(arrays, i, list, first, last, source, xi, energy, [&](const Edge& edge, int place) {
         if (place < arrays.capacity)
             arrays.edges[size_t(i) * arrays.capacity + place] = edge;
     });

@@ -6,7 +6,9 @@ constexpr int FINISH_THREADS = 128;
 /** Number n of [N][3]: the sum of the forces from all channels, scaled, into the Context's array. */
 __device__ __forceinline__ void sumForce(const Arrays& arrays, int n) {
     const int i = n / 3, slot = arrays.slots[i];
-    const double scale = arrays.scales[arrays.subsystemOf[i]].force;
+    const int subsystem = arrays.subsystemOf[i];
+    const double scale = arrays.scales[subsystem].force;
+    const Target target = targetOf(arrays, subsystem);
     waitForPrevious();
     Real parts[H / SLICE]; // all on their way at once
 #pragma unroll
@@ -16,7 +18,7 @@ __device__ __forceinline__ void sumForce(const Arrays& arrays, int n) {
 #pragma unroll
     for (int slice = 0; slice < H / SLICE; slice++)
         force += double(parts[slice]);
-    addForce(arrays, i, slot, scale, n % 3, force);
+    addForce(arrays, target, i, slot, scale, n % 3, force);
 }
 
 /** The threads of a block: the sum of the energies of one subsystem's atoms. sums: [FINISH_THREADS] */

@@ -1,11 +1,23 @@
 // SPDX-License-Identifier: MIT
 // Positions, distances and what an edge is made of (F1, F8, B8).
 
-__device__ __forceinline__ Position readSlot(const Arrays& arrays, int slot) {
-    const Real4 p = arrays.posq[slot];
+/** Where positions of a subsystem are read. */
+struct Source {
+    const Real4* posq;
+    const float4* correction;
+    const double* box;
+};
+
+__device__ __forceinline__ Source sourceOf(const Arrays& arrays, int subsystem) {
+    const Home& home = arrays.homes[subsystem];
+    return {home.posq, home.posqCorrection, home.box};
+}
+
+__device__ __forceinline__ Position readSlot(const Source& source, int slot) {
+    const Real4 p = source.posq[slot];
     Position result = {p.x, p.y, p.z};
 #if PAINN_PRECISION == 1
-    const float4 correction = arrays.posqCorrection[slot];
+    const float4 correction = source.correction[slot];
     result.x += correction.x;
     result.y += correction.y;
     result.z += correction.z;
@@ -13,15 +25,15 @@ __device__ __forceinline__ Position readSlot(const Arrays& arrays, int slot) {
     return result;
 }
 
-__device__ __forceinline__ Position readPosition(const Arrays& arrays, int atom) {
-    return readSlot(arrays, arrays.slots[atom]);
+__device__ __forceinline__ Position readPosition(const Arrays& arrays, const Source& source, int atom) {
+    return readSlot(source, arrays.slots[atom]);
 }
 
 /** x_j - x_i, by minimum image in a periodic box. */
-__device__ __forceinline__ Position subtract(const Arrays& arrays, const Position& xj, const Position& xi) {
+__device__ __forceinline__ Position subtract(const Arrays& arrays, const double* box, const Position& xj,
+                                             const Position& xi) {
     Position r = {xj.x - xi.x, xj.y - xi.y, xj.z - xi.z};
     if (arrays.periodic) {
-        const double* box = arrays.box;
         const Wide nz = nearest(Wide(r.z / Wide(box[8])));
         r.x -= nz * Wide(box[6]);
         r.y -= nz * Wide(box[7]);

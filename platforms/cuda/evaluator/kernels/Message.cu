@@ -74,17 +74,19 @@ __device__ __forceinline__ void forEdges(const Arrays& arrays, int i, Fetch fetc
         return;
     }
     const int subsystem = arrays.subsystemOf[i], end = arrays.starts[subsystem + 1];
-    const Position xi = readPosition(arrays, i);
+    const Source source = sourceOf(arrays, subsystem);
+    const Position xi = readPosition(arrays, source, i);
     int e = 0;
     for (int base = arrays.starts[subsystem]; base < end; base += 32) {
         const int j = base + lane;
-        const Wide d = j < end && j != i ? measure(subtract(arrays, readPosition(arrays, j), xi)) : CUTOFF;
+        const Wide d =
+            j < end && j != i ? measure(subtract(arrays, source.box, readPosition(arrays, source, j), xi)) : CUTOFF;
         unsigned mask = __ballot_sync(0xffffffffu, d < CUTOFF && d > 0);
         for (; mask != 0; mask &= mask - 1, e++) {
             if (e % (32 / SLICE) != group)
                 continue;
             const int neighbor = base + __ffs(mask) - 1;
-            const Position r = subtract(arrays, readPosition(arrays, neighbor), xi);
+            const Position r = subtract(arrays, source.box, readPosition(arrays, source, neighbor), xi);
             Wide energy = 0;
             const Edge edge = makeEdge(arrays, i, neighbor, r, measure(r), energy);
             add(edge, fetch(edge));

@@ -154,13 +154,15 @@ struct Molecule : MoleculeLayers {
             last.send(at<double>(place.energies) + 8 * rank + 2 * t, 0, at<float4>(place.energies)[4 * rank + t]);
         if (rank != 0)
             return;
+        const Target target = targetOf(arrays, blockIdx.x / BLOCKS);
         last.wait();
         if (t < 3 * N && arrays.hasForces) {
             double force = 0;
 #pragma unroll
             for (int r = 0; r < BLOCKS; r++)
                 force += double(at<float>(place.products)[r * ROW * 4 + t]);
-            addForce(arrays, first + t / 3, at<int>(place.slots)[t / 3], *at<double>(place.scale), t % 3, force);
+            addForce(arrays, target, first + t / 3, at<int>(place.slots)[t / 3], *at<double>(place.scale), t % 3,
+                     force);
         }
         // By the last warp, in the order of sumEnergies().
         if (t / 32 == MOLECULE_WARPS - 1) {

@@ -19,10 +19,11 @@ struct MoleculePairs : MoleculeArrays {
         const int t = threadIdx.x;
         Position* positions = at<Position>(place.positions);
         unsigned* sets = at<unsigned>(place.neighborSets);
+        const Source source = sourceOf(arrays, blockIdx.x / BLOCKS);
         if (t < N) {
             const int slot = arrays.slots[first + t];
             at<int>(place.slots)[t] = slot;
-            const Position x = readSlot(arrays, slot);
+            const Position x = readSlot(source, slot);
             if (rank == 0)
                 checkPosition(arrays, first + t, x);
             positions[t] = x;
@@ -38,7 +39,7 @@ struct MoleculePairs : MoleculeArrays {
         Wide d = CUTOFF, half = 0;
         Edge edge = {};
         if (i < N) {
-            r = subtract(arrays, positions[j], positions[i]);
+            r = subtract(arrays, source.box, positions[j], positions[i]);
             d = measure(r);
             if (d == 0 && rank == 0)
                 report(arrays, COINCIDENT, first + j, first + i);

@@ -29,8 +29,20 @@ __device__ __forceinline__ double checkEnergy(const Arrays& arrays, int atom, do
     return energy;
 }
 
+/** Where the forces on a subsystem go. */
+struct Target {
+    unsigned long long* forces;
+    long long paddedSlots;
+};
+
+__device__ __forceinline__ Target targetOf(const Arrays& arrays, int subsystem) {
+    const Home& home = arrays.homes[subsystem];
+    return {home.forces, home.paddedSlots};
+}
+
 /** Scale component k of an atom's force and add it to the Context's array; with scale 0 nothing is added. */
-__device__ __forceinline__ void addForce(const Arrays& arrays, int atom, int slot, double scale, int k, double force) {
+__device__ __forceinline__ void addForce(const Arrays& arrays, const Target& target, int atom, int slot, double scale,
+                                         int k, double force) {
     if (scale == 0)
         return;
     force *= scale;
@@ -40,5 +52,5 @@ __device__ __forceinline__ void addForce(const Arrays& arrays, int atom, int slo
         return;
     }
     const long long steps = static_cast<long long>(force * 4294967296.0);
-    atomicAdd(&arrays.forces[size_t(k) * arrays.paddedSlots + slot], static_cast<unsigned long long>(steps));
+    atomicAdd(&target.forces[k * target.paddedSlots + slot], static_cast<unsigned long long>(steps));
 }

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: MIT
+#include "PaiNNReplicaContexts.h"
+#include "ReplicaThreads.h"
+#include "internal/Meeting.h"
+#include "openmm/CompoundIntegrator.h"
+#include "openmm/CustomIntegrator.h"
+#include "openmm/MonteCarloAnisotropicBarostat.h"
+#include "openmm/MonteCarloBarostat.h"
+#include "openmm/MonteCarloFlexibleBarostat.h"
+#include "openmm/MonteCarloMembraneBarostat.h"
+#include "openmm/OpenMMException.h"
+#include "openmm/QTBIntegrator.h"
+#include "openmm/VerletIntegrator.h"
+#include "openmm/internal/ContextImpl.h"
+#include <algorithm>
+#include <unistd.h>
+
+using namespace OpenMM;
+using namespace std;
+
+namespace PaiNNPlugin {
+
+namespace {
+
+template <class... Classes, class Base> bool isOneOf(const Base& object) {
+    return ((dynamic_cast<const Classes*>(&object) != nullptr) || ...);
+}
+
+/** Whether it draws from the one generator that OpenMM has for the process (or works with arrays of the whole of it).
+ */
+bool sharesRandomNumbers(const Integrator& integrator) {
+    if (auto compound = dynamic_cast<const CompoundIntegrator*>(&integrator)) {
+        for (int i = 0; i < compound->getNumIntegrators(); i++)
+            if (sharesRandomNumbers(compound->getIntegrator(i)))
+                return true;
+        return false;
+    }
+    return isOneOf<CustomIntegrator, QTBIntegrator>(integrator);
+}
+
+bool sharesRandomNumbers(const System& system) {
+    for (int i = 0; i < system.getNumForces(); i++)
+        if (isOneOf<MonteCarloBarostat, MonteCarloAnisotropicBarostat, MonteCarloFlexibleBarostat,
+                    MonteCarloMembraneBarostat>(system.getForce(i)))
+            return true;
+    return false;
+}
+
+/** Where Contexts can share the memory of a device. */
+bool hasLinkedContexts(const Platform& platform) {
+    const string& name = platform.getName();
+    return name == "CUDA" || name == "HIP" || name == "OpenCL";
+}
+
+/** Makes Contexts that share the device of another one; what is needed for that is open to a Force only. */
+class Linker : public Force {
+public:
+    Context* link(Context& host, const System& system, Integrator& integrator) const {
+        return getContextImpl(host).createLinkedContext(system, integrator);
+    }
+
+protected:
+    ForceImpl* createImpl() const override {
+        return nullptr;
+    }
+};
+
+[[noreturn]] void fail(const string& fault) {
+    throw OpenMMException("PaiNNReplicaContexts: " + fault);
+}
+
+/** Throw the first exception of all replicas, if there is one. */
+void throwFirst(const vector<exception_ptr>& errors) {
+    for (size_t i = 0; i < errors.size(); i++) {
+        if (!errors[i])
+            continue;
+        try {
+            rethrow_exception(errors[i]);
+        }
+        catch (const exception& e) {
+            throw OpenMMException("replica " + to_string(i) + ": " + e.what());
+        }
+    }
+}
+
+} // namespace
+
+class PaiNNReplicaContexts::Impl {
+public:
+    Impl(const vector<System*>& systems, const vector<Integrator*>& integrators, Platform* platform,
+         map<string, string> properties);
+    ~Impl();
+    /** Have each replica do a job in its own thread, with a seat in the meeting. */
+    void run(Mode howToWork, const function<void(int)>& job) {
+        if (getpid() != process)
+            fail("this object belongs to the process that this one was forked from; its threads are not here");
+        meeting->open(howToWork == Baton ? Meeting::Order::Baton : Meeting::Order::Parallel);
+        throwFirst(threads->run([&](int i) {
+            Meeting::Seat seat(*meeting, i);
+            job(i);
+        }));
+    }
+
+    const vector<Integrator*> integrators;
+    const pid_t process = getpid();
+    Mode mode = Parallel;
+    bool hasStepped = false;
+    // What stands further down goes first. The host has to go last, see openmm-internals: Contexts that are linked to it
+    // use what it owns.
+    System hostSystem;
+    unique_ptr<Integrator> hostIntegrator;
+    unique_ptr<Context> host; // nullptr where Contexts are not linked
+    vector<unique_ptr<Context>> contexts;
+    unique_ptr<Meeting> meeting; // its batches use the Contexts
+    unique_ptr<ReplicaThreads> threads;
+};
+
+PaiNNReplicaContexts::Impl::Impl(const vector<System*>& systems, const vector<Integrator*>& integrators,
+                                 Platform* platform, map<string, string> properties)
+    : integrators(integrators), hostIntegrator(make_unique<VerletIntegrator>(0.001)) {
+    if (systems.empty())
+        fail("there are no Systems; there must be at least one");
+    if (systems.size() != integrators.size())
+        fail("there are " + to_string(systems.size()) + " Systems and " + to_string(integrators.size()) +
+             " Integrators; every System needs an Integrator of its own");
+    for (size_t i = 0; i < integrators.size(); i++) {
+        if (systems[i] == nullptr || integrators[i] == nullptr)
+            fail("the System or the Integrator of replica " + to_string(i) + " is a null pointer");
+        const auto same = find(integrators.begin(), integrators.begin() + i, integrators[i]);
+        if (*same == integrators[i] && same != integrators.begin() + i)
+            fail("replicas " + to_string(same - integrators.begin()) + " and " + to_string(i) +
+                 " have the same Integrator; every replica needs one of its own");
+    }
+    for (const char* name : {"DeviceIndex", "CudaDeviceIndex"})
+        if (properties.count(name) != 0 && properties[name].find(',') != string::npos)
+            fail("the property " + string(name) + " is '" + properties[name] +
+                 "', but all replicas of one object work on one device; make an object for each device");
+    hostSystem.addParticle(1.0);
+    host = platform == nullptr ? make_unique<Context>(hostSystem, *hostIntegrator)
+                               : make_unique<Context>(hostSystem, *hostIntegrator, *platform, properties);
+    platform = &host->getPlatform();
+    int numThreads = 0;
+    if (platform->getName() == "CPU") {
+        numThreads = stoi(platform->getPropertyValue(*host, "Threads"));
+        properties["Threads"] = "1"; // the network has all of them, for all replicas
+    }
+    if (!hasLinkedContexts(*platform))
+        host.reset();
+    for (size_t i = 0; i < systems.size(); i++)
+        contexts.emplace_back(host == nullptr ? new Context(*systems[i], *integrators[i], *platform, properties)
+                                              : Linker().link(*host, *systems[i], *integrators[i]));
+    meeting = make_unique<Meeting>(static_cast<int>(systems.size()), numThreads);
+    threads = make_unique<ReplicaThreads>(static_cast<int>(systems.size()));
+    if (!hasLinkedContexts(*platform))
+        mode = Baton;
+    for (size_t i = 0; i < systems.size(); i++)
+        if (sharesRandomNumbers(*systems[i]) || sharesRandomNumbers(*integrators[i]))
+            mode = Baton;
+}
+
+PaiNNReplicaContexts::Impl::~Impl() = default;
+
+PaiNNReplicaContexts::PaiNNReplicaContexts(const vector<System*>& systems, const vector<Integrator*>& integrators)
+    : impl(make_unique<Impl>(systems, integrators, nullptr, map<string, string>())) {}
+
+PaiNNReplicaContexts::PaiNNReplicaContexts(const vector<System*>& systems, const vector<Integrator*>& integrators,
+                                           Platform& platform, const map<string, string>& properties)
+    : impl(make_unique<Impl>(systems, integrators, &platform, properties)) {}
+
+PaiNNReplicaContexts::~PaiNNReplicaContexts() {
+    if (getpid() != impl->process)
+        impl.release(); // in a forked process there are no threads to join, and CUDA may not be touched
+}
+
+int PaiNNReplicaContexts::getNumContexts() const {
+    return static_cast<int>(impl->contexts.size());
+}
+
+Context& PaiNNReplicaContexts::getContext(int index) {
+    if (index < 0 || index >= getNumContexts())
+        fail("there is no replica " + to_string(index) + "; there are " + to_string(getNumContexts()) +
+             ", counted from 0");
+    return *impl->contexts[index];
+}
+
+void PaiNNReplicaContexts::step(int steps) {
+    if (steps < 0)
+        fail("the number of steps is " + to_string(steps) + "; it must not be negative");
+    auto advance = [this](Mode mode, int steps) {
+        impl->run(mode, [&](int i) { impl->integrators[i]->step(steps); });
+    };
+    if (!impl->hasStepped && steps > 0) {
+        impl->hasStepped = true;
+        advance(Baton, 1); // OpenMM sets up at the first step, not all of it fit for several threads at once
+        steps--;
+    }
+    if (steps > 0)
+        advance(impl->mode, steps);
+}
+
+void PaiNNReplicaContexts::computeStateEnergies(const vector<map<string, double>>& states,
+                                                vector<vector<double>>& energies, int groups) {
+    energies.assign(getNumContexts(), vector<double>(states.size()));
+    auto compute = [&](int i) {
+        Context& context = *impl->contexts[i];
+        const map<string, double> before = context.getParameters();
+        map<map<string, double>, double> known; // states that do not differ are evaluated once
+        auto evaluate = [&](const map<string, double>& state) {
+            for (auto& [name, value] : state)
+                context.setParameter(name, value);
+            const map<string, double> all = context.getParameters();
+            auto found = known.find(all);
+            if (found == known.end())
+                found = known.emplace(all, context.getState(State::Energy, false, groups).getPotentialEnergy()).first;
+            for (auto& [name, value] : state)
+                context.setParameter(name, before.at(name));
+            return found->second;
+        };
+        try {
+            for (size_t s = 0; s < states.size(); s++)
+                energies[i][s] = evaluate(states[s]);
+        }
+        catch (...) {
+            for (auto& [name, value] : before)
+                context.setParameter(name, value);
+            throw;
+        }
+    };
+    impl->run(impl->hasStepped ? impl->mode : Baton, compute);
+}
+
+PaiNNReplicaContexts::Mode PaiNNReplicaContexts::getMode() const {
+    return impl->mode;
+}
+
+void PaiNNReplicaContexts::setMode(Mode mode) {
+    if (mode != Parallel && mode != Baton)
+        fail("the mode is " + to_string(static_cast<int>(mode)) + "; it must be Parallel or Baton");
+    impl->mode = mode;
+}
+
+double PaiNNReplicaContexts::getTimeout() const {
+    return impl->meeting->getTimeout();
+}
+
+void PaiNNReplicaContexts::setTimeout(double seconds) {
+    impl->meeting->setTimeout(seconds);
+}
+
+long long PaiNNReplicaContexts::getNumBatches() const {
+    return impl->meeting->getNumBatches();
+}
+
+long long PaiNNReplicaContexts::getNumBatchedEvaluations() const {
+    return impl->meeting->getNumShared();
+}
+
+} // namespace PaiNNPlugin

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+#include "CudaForceBatch.h"
+#include "CudaError.h"
+#include "ValueChecks.h"
+#include "internal/PeriodicBox.h"
+#include "openmm/internal/ContextImpl.h"
+#include <algorithm>
+
+using namespace OpenMM;
+using namespace std;
+
+namespace PaiNNPlugin {
+
+namespace {
+
+ContextArrays getArrays(CudaContext& cc) {
+    ContextArrays arrays;
+    arrays.posq = cc.getPosq().getDevicePointer();
+    arrays.posqCorrection = cc.getUseMixedPrecision() ? cc.getPosqCorrection().getDevicePointer() : 0;
+    arrays.forces = cc.getLongForceBuffer().getDevicePointer();
+    arrays.paddedSlots = cc.getPaddedNumAtoms();
+    return arrays;
+}
+
+} // namespace
+
+CudaForceBatch::CudaForceBatch(const vector<CudaForceMember*>& members, shared_ptr<LoadedNetwork> network)
+    : members(members), network(move(network)), firstAtom(1, 0), firstSubsystem(1, 0),
+      elementChanges(members.size(), 0), slotChanges(members.size(), -1) {
+    vector<int> elements, subsystems;
+    vector<ContextArrays> arrays;
+    for (size_t m = 0; m < members.size(); m++) {
+        const CudaForceMember& member = *members[m];
+        elements.insert(elements.end(), member.elements.begin(), member.elements.end());
+        elementChanges[m] = member.elementChanges;
+        for (int subsystem : member.atoms.subsystemOf)
+            subsystems.push_back(firstSubsystem.back() + subsystem);
+        arrays.resize(arrays.size() + member.atoms.subsystems.size(), getArrays(member.cc));
+        firstAtom.push_back(static_cast<int>(elements.size()));
+        firstSubsystem.push_back(static_cast<int>(arrays.size()));
+    }
+    evaluator = make_unique<CudaEvaluator>(this->network->network, elements, subsystems, members[0]->periodic,
+                                           this->network->device, arrays);
+    scales.assign(arrays.size(), 1.0); // as the evaluator begins
+    wanted.assign(arrays.size(), 1);
+    newScales = scales;
+    newWanted = wanted;
+    energyScales = scales;
+    newBoxes.resize(arrays.size());
+}
+
+CudaForceBatch::~CudaForceBatch() {
+    if (event != nullptr)
+        cuEventDestroy(event);
+}
+
+void CudaForceBatch::launch(vector<CudaForceQuery>& queries) {
+    reportProblem(queries);
+    for (size_t m = 0; m < members.size(); m++)
+        try {
+            if (!queries[m].error)
+                prepare(m, queries[m]);
+        }
+        catch (...) {
+            queries[m].error = current_exception();
+        }
+    if (all_of(queries.begin(), queries.end(), [](const CudaForceQuery& query) { return query.error != nullptr; }))
+        return;
+    const bool anyForces = findForceScales(queries);
+    const CUstream stream = members[0]->cc.getCurrentStream();
+    joinStreams(stream, true);
+    update(stream);
+    evaluator->launch(anyForces, stream);
+    joinStreams(stream, false);
+}
+
+/** The first problem that an earlier evaluation has met is an error of the member whose atom it is. */
+void CudaForceBatch::reportProblem(vector<CudaForceQuery>& queries) {
+    const DeviceStatus status = evaluator->getStatus();
+    if (status.problem == DeviceStatus::None)
+        return;
+    const int member = findMember(status.atom1);
+    try {
+        throwProblem(member);
+    }
+    catch (...) {
+        queries[member].error = current_exception();
+    }
+}
+
+/** Check what a Context asks, and note box and scales. */
+void CudaForceBatch::prepare(size_t m, const CudaForceQuery& query) {
+    const CudaForceMember& member = *members[m];
+    const map<string, double>& parameters = query.context->getParameters();
+    if (member.periodic) {
+        Vec3 vectors[3];
+        query.context->getPeriodicBoxVectors(vectors[0], vectors[1], vectors[2]);
+        Box box;
+        for (int i = 0; i < 3; i++)
+            for (int j = 0; j < 3; j++)
+                box[i][j] = vectors[i][j];
+        if (box != newBoxes[firstSubsystem[m]]) {
+            checkPeriodicBox(vectors, member.model.getCutoff());
+            fill(newBoxes.begin() + firstSubsystem[m], newBoxes.begin() + firstSubsystem[m + 1], box);
+        }
+    }
+    vector<double> found;
+    for (const ForceEntries::Subsystem& subsystem : member.atoms.subsystems)
+        found.push_back(findScale(subsystem.scale, parameters));
+    for (size_t k = 0; k < found.size(); k++) {
+        const int s = firstSubsystem[m] + static_cast<int>(k);
+        energyScales[s] = found[k];
+        newWanted[s] = query.judgesAll || member.atoms.subsystems[k].differentiate || found[k] != 0;
+    }
+}
+
+/**
+ * Forces are multiplied by what energies are, but where none are wanted while those of other members are, and where
+ * there is an error.
+ *
+ * @return whether any are wanted
+ */
+bool CudaForceBatch::findForceScales(const vector<CudaForceQuery>& queries) {
+    bool anyForces = false;
+    for (size_t m = 0; m < members.size(); m++)
+        for (int s = firstSubsystem[m]; s < firstSubsystem[m + 1]; s++)
+            anyForces = anyForces || (!queries[m].error && queries[m].includeForces && energyScales[s] != 0);
+    for (size_t m = 0; m < members.size(); m++)
+        for (int s = firstSubsystem[m]; s < firstSubsystem[m + 1]; s++) {
+            newScales[s] = queries[m].error || (anyForces && !queries[m].includeForces) ? 0 : energyScales[s];
+            newWanted[s] = newWanted[s] && !queries[m].error;
+        }
+    return anyForces;
+}
+
+/** Bring the evaluator up to date with what has changed. */
+void CudaForceBatch::update(CUstream stream) {
+    if (newScales != scales || newWanted != wanted) {
+        evaluator->setScales(newScales, newWanted, stream);
+        scales = newScales;
+        wanted = newWanted;
+    }
+    if (newBoxes != boxes && members[0]->periodic) {
+        evaluator->setBoxes(newBoxes, stream);
+        boxes = newBoxes;
+    }
+    bool newSlots = false, newElements = false;
+    for (size_t m = 0; m < members.size(); m++) {
+        newSlots = newSlots || slotChanges[m] != members[m]->slotChanges;
+        newElements = newElements || elementChanges[m] != members[m]->elementChanges;
+        slotChanges[m] = members[m]->slotChanges;
+        elementChanges[m] = members[m]->elementChanges;
+    }
+    if (newSlots)
+        evaluator->setSlots(findSlots(), stream);
+    if (newElements) {
+        vector<int> elements;
+        for (const CudaForceMember* member : members)
+            elements.insert(elements.end(), member->elements.begin(), member->elements.end());
+        evaluator->setElements(elements, stream);
+    }
+}
+
+/** [atoms] where each atom stands in the arrays of its Context now */
+vector<int> CudaForceBatch::findSlots() const {
+    vector<int> slots;
+    for (const CudaForceMember* member : members) {
+        const vector<int>& particleOf = member->cc.getAtomIndex();
+        vector<int> slotOf(particleOf.size(), -1);
+        for (int slot = 0; slot < member->cc.getNumAtoms(); slot++)
+            slotOf[particleOf[slot]] = slot;
+        for (int particle : member->atoms.particles)
+            slots.push_back(slotOf[particle]);
+    }
+    return slots;
+}
+
+/**
+ * Where members have streams of their own.
+ *
+ * @param before   the evaluation's stream waits for theirs; otherwise theirs for it
+ */
+void CudaForceBatch::joinStreams(CUstream stream, bool before) {
+    for (const CudaForceMember* member : members) {
+        const CUstream other = member->cc.getCurrentStream();
+        if (other == stream)
+            continue;
+        if (event == nullptr)
+            PAINN_CUDA(cuEventCreate(&event, CU_EVENT_DISABLE_TIMING));
+        PAINN_CUDA(cuEventRecord(event, before ? other : stream));
+        PAINN_CUDA(cuStreamWaitEvent(before ? stream : other, event, 0));
+    }
+}
+
+vector<double> CudaForceBatch::getSubsystemEnergies(int member) {
+    vector<double> energies;
+    evaluator->getSubsystemEnergies(firstSubsystem[member], firstSubsystem[member + 1], energies,
+                                    members[member]->cc.getCurrentStream());
+    throwProblem(member);
+    return energies;
+}
+
+vector<double> CudaForceBatch::getAtomEnergies(int member) {
+    vector<double> energies;
+    evaluator->getAtomEnergies(firstAtom[member], firstAtom[member + 1], energies,
+                               members[member]->cc.getCurrentStream());
+    throwProblem(member);
+    return energies;
+}
+
+int CudaForceBatch::findMember(int atom) const {
+    return static_cast<int>(upper_bound(firstAtom.begin(), firstAtom.end(), atom) - firstAtom.begin()) - 1;
+}
+
+void CudaForceBatch::throwProblem(int member) {
+    DeviceStatus status = evaluator->getStatus();
+    if (status.problem == DeviceStatus::None || findMember(status.atom1) != member)
+        return;
+    network->device.synchronize(members[member]->cc.getCurrentStream());
+    status = evaluator->getStatus();
+    evaluator->resetStatus();
+    const ParticleValue energy{"energy of", "kJ/mol", 1e18, "of this platform"};
+    const ParticleValue force{"force on", "kJ/mol/nm", 1 << 30, "of this platform"};
+    vector<Vec3> positions; // those of now; where the problem is reported late, atoms may have moved on
+    members[member]->cc.getContextImpl()->getPositions(positions);
+    const vector<int>& particles = members[member]->atoms.particles;
+    const int particle = particles[status.atom1 - firstAtom[member]];
+    const Vec3& x = positions[particle];
+    switch (status.problem) {
+    case DeviceStatus::BadPosition:
+        failAtPosition(particle, x);
+    case DeviceStatus::Coincident:
+        failAtSamePlace(particle, particles[status.atom2 - firstAtom[member]], x);
+    case DeviceStatus::BadEnergy:
+        failAtValue(energy, particle, x);
+    default:
+        failAtValue(force, particle, x);
+    }
+}
+
+} // namespace PaiNNPlugin

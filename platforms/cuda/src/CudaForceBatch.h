@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+#ifndef PAINN_CUDA_FORCE_BATCH_H_
+#define PAINN_CUDA_FORCE_BATCH_H_
+
+#include "CudaEvaluator.h"
+#include "CudaNetworkTable.h"
+#include "ForceEntries.h"
+#include <exception>
+#include <memory>
+#include <vector>
+
+namespace PaiNNPlugin {
+
+/** What a PaiNNStudentForce in one Context is to evaluators. Whoever changes something counts it. */
+struct CudaForceMember {
+    CudaForceMember(OpenMM::CudaContext& cc, const PaiNNStudentForce& force)
+        : cc(cc), model(force.getModel()), periodic(force.usesPeriodicBoundaryConditions()), atoms(force),
+          elements(atoms.findElements(force)) {}
+    OpenMM::CudaContext& cc;
+    const PaiNNStudentModel model;
+    const bool periodic;
+    const ForceEntries atoms;
+    std::vector<int> elements; ///< [atoms] index into NetworkParameters::atomicNumbers
+    int elementChanges = 0, slotChanges = 0;
+};
+
+/** What one Context asks of an evaluation. */
+struct CudaForceQuery {
+    OpenMM::ContextImpl* context;
+    bool includeForces;
+    bool judgesAll = false;   ///< energies are of interest even where the scale is 0
+    std::exception_ptr error = nullptr; ///< if there is one, nothing has been started for this Context
+};
+
+/**
+ * The evaluator of forces in several Contexts, or in one, kept up to date with them: slots, elements, boxes, scales.
+ * They have one network and share a CUcontext, which has to be current whenever anything is called. What a member is
+ * given does not depend on the others, bit for bit.
+ */
+class CudaForceBatch {
+public:
+    CudaForceBatch(const std::vector<CudaForceMember*>& members, std::shared_ptr<LoadedNetwork> network);
+    ~CudaForceBatch();
+    CudaForceBatch(const CudaForceBatch&) = delete;
+    CudaForceBatch& operator=(const CudaForceBatch&) = delete;
+    /**
+     * Start an evaluation behind what each Context has in its stream, and have the streams wait for it. A member for
+     * whom an earlier evaluation has reported a problem gets it as an error and is left out.
+     */
+    void launch(std::vector<CudaForceQuery>& queries);
+    /** [its subsystems] unscaled energies of a member by the last evaluation, kJ/mol; waits. Throws its problem, if the
+     * device has reported one. */
+    std::vector<double> getSubsystemEnergies(int member);
+    /** [its atoms] likewise */
+    std::vector<double> getAtomEnergies(int member);
+    /** Where the device keeps the unscaled energies of a member's subsystems without references. */
+    Device::Address getDeviceEnergies(int member) const {
+        return evaluator->getDeviceEnergies(firstSubsystem[member]);
+    }
+    /** What the energy of one of a member's subsystems counts in the last evaluation. */
+    double getScale(int member, int subsystem) const {
+        return energyScales[firstSubsystem[member] + subsystem];
+    }
+
+private:
+    int findMember(int atom) const;
+    void throwProblem(int member);
+    void reportProblem(std::vector<CudaForceQuery>& queries);
+    void prepare(size_t m, const CudaForceQuery& query);
+    bool findForceScales(const std::vector<CudaForceQuery>& queries);
+    void update(CUstream stream);
+    std::vector<int> findSlots() const;
+    void joinStreams(CUstream stream, bool before);
+    std::vector<CudaForceMember*> members;
+    std::shared_ptr<LoadedNetwork> network;
+    std::vector<int> firstAtom, firstSubsystem;   // [members + 1]
+    std::vector<int> elementChanges, slotChanges; // [members] as the evaluator knows them
+    std::unique_ptr<CudaEvaluator> evaluator;
+    CUevent event = nullptr; // nullptr: not needed so far
+    // [subsystems]: what energies and forces are multiplied by, whether energies are judged, and nm; as the evaluator
+    // has them, and as they are to be
+    std::vector<double> energyScales, scales, newScales;
+    std::vector<char> wanted, newWanted;
+    std::vector<Box> boxes, newBoxes;
+};
+
+} // namespace PaiNNPlugin
+
+#endif

@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: MIT
+"""Replicas in Contexts of their own, whose networks are evaluated together."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from openmm import app, unit
+
+from .painn import _ReplicaContexts
+
+if TYPE_CHECKING:
+    import openmm
+
+CHUNK_SECONDS = 0.1
+"""How long steps are made without a look at signals and reporters."""
+
+
+class ReplicaSimulation(app.Simulation):
+    """An openmm.app.Simulation around the Context of a replica.
+
+    It is made by PaiNNReplicaContexts.getSimulation(). Its reporters are called by PaiNNReplicaContexts.step() too; its
+    own step() advances this replica alone.
+    """
+
+    def __init__(self, topology: app.Topology, context: openmm.Context) -> None:
+        # Simulation's own would make another Context.
+        self.topology = topology
+        self.system = context._system
+        self.integrator = context.getIntegrator()
+        self.context = context
+        self.reporters = []
+        self._usesPBC = self.system.usesPeriodicBoundaryConditions()
+
+    def _describe_reports(self) -> list[tuple[Any, dict]]:
+        """Ask every reporter what it wants next, in the form of a dict."""
+        reports = []
+        for reporter in self.reporters:
+            report = reporter.describeNextReport(self)
+            if isinstance(report, tuple):
+                names = ("positions", "velocities", "forces", "energy")
+                wanted = [name for name, is_wanted in zip(names, report[1:5]) if is_wanted]
+                report = {"steps": report[0], "include": wanted, "periodic": report[5] if len(report) > 5 else None}
+            reports.append((reporter, report))
+        return reports
+
+    def _report(self, due: list[tuple[Any, dict]]) -> None:
+        """Call reporters whose time has come; those that want wrapped positions apart from the others."""
+        for wraps in (True, False):
+            some = [
+                (reporter, report)
+                for reporter, report in due
+                if wraps == (self._usesPBC if report.get("periodic") is None else bool(report["periodic"]))
+            ]
+            if some:
+                self._generate_reports(some, wraps)
+
+
+class PaiNNReplicaContexts:
+    """Replicas that are simulated side by side, each in a Context of its own.
+
+    Every replica has its own System, Integrator, box and parameters, while the PaiNNStudentForces of all of them are
+    evaluated together, in one batch. What a PaiNNStudentForce gives a replica is, bit for bit, what it gives it alone.
+    Replicas need not be alike: forces with the same model (and either all or none of them periodic) are evaluated
+    together, others beside each other. On GPU platforms all Contexts share one device.
+
+    ``len()`` gives the number of replicas, iteration their Contexts. To be used by one thread at a time.
+
+    Parameters
+    ----------
+    systems : sequence of openmm.System
+        One for each replica. The same System may stand there several times.
+    integrators : sequence of openmm.Integrator
+        One for each replica, of any kind, none twice.
+    platform : openmm.Platform, optional
+        By default the fastest that works.
+    properties : mapping of str to str, optional
+        Properties of the platform; only with a platform. On CPU, Threads is the number of threads that evaluate the
+        network for all replicas.
+
+    Raises
+    ------
+    openmm.OpenMMException
+        If there are no Systems or not as many Integrators, if an Integrator stands there twice or belongs to a Context,
+        if more than one device is asked for, or if a Context cannot be made.
+    ValueError
+        If there are properties without a platform.
+    """
+
+    def __init__(
+        self,
+        systems: Sequence[openmm.System],
+        integrators: Sequence[openmm.Integrator],
+        platform: openmm.Platform | None = None,
+        properties: Mapping[str, str] | None = None,
+    ) -> None:
+        self._systems = list(systems)
+        self._integrators = list(integrators)
+        if platform is None and properties:
+            raise ValueError("there are properties, but no platform that they are of; name the platform too")
+        texts = {str(name): str(value) for name, value in (properties or {}).items()}
+        self._replicas = _ReplicaContexts(self._systems, self._integrators, platform, texts)
+        self._contexts: weakref.WeakValueDictionary[int, openmm.Context] = weakref.WeakValueDictionary()
+        self._simulations: weakref.WeakValueDictionary[int, ReplicaSimulation] = weakref.WeakValueDictionary()
+        self._steps_a_second = 10.0
+
+    def __len__(self) -> int:
+        return self._replicas.getNumContexts()
+
+    def __iter__(self) -> Iterator[openmm.Context]:
+        return (self.getContext(i) for i in range(len(self)))
+
+    def getContext(self, index: int) -> openmm.Context:
+        """Get the Context of a replica: for positions, parameters, states, checkpoints.
+
+        Parameters
+        ----------
+        index : int
+            Of the replica, counted from 0.
+
+        Returns
+        -------
+        openmm.Context
+            Always the same object for the same replica. It keeps this object alive.
+
+        Raises
+        ------
+        openmm.OpenMMException
+            If there is no such replica.
+        """
+        context = self._contexts.get(index)
+        if context is None:
+            context = self._replicas.getContext(index)
+            # What openmm.Context's own constructor notes; and nothing of it may go before it does.
+            context._system = self._systems[index]
+            context._integrator = self._integrators[index]
+            context._replicas = self
+            self._contexts[index] = context
+        return context
+
+    def getSimulation(self, index: int, topology: app.Topology) -> ReplicaSimulation:
+        """Get a Simulation around the Context of a replica: for reporters, files, minimization.
+
+        Parameters
+        ----------
+        index : int
+            Of the replica, counted from 0.
+        topology : openmm.app.Topology
+            Of the replica's System.
+
+        Returns
+        -------
+        openmm.app.Simulation
+            Its reporters are called in step() of this object for as long as the Simulation is kept. The same object for
+            the same replica, until it is dropped.
+        """
+        simulation = self._simulations.get(index)
+        if simulation is None:
+            simulation = ReplicaSimulation(topology, self.getContext(index))
+            self._simulations[index] = simulation
+        simulation.topology = topology
+        return simulation
+
+    def step(self, steps: int) -> None:
+        """Advance all replicas.
+
+        Other Python threads run meanwhile. Ctrl-C is obeyed within some 0.1 s (or one step); all replicas stand at the
+        same step then.
+
+        Parameters
+        ----------
+        steps : int
+            The number of time steps.
+
+        Raises
+        ------
+        openmm.OpenMMException
+            If a replica fails: the message names it. The others have made all steps of the time.
+        """
+        if int(steps) != steps:
+            raise TypeError(f"steps is {steps!r}; it must be a whole number")
+        if steps < 0:
+            raise ValueError(f"steps is {steps}; it must not be negative")
+        to_go = int(steps)
+        while to_go > 0:
+            simulations = list(self._simulations.values())
+            wanted = [(s, reporter, report) for s in simulations for reporter, report in s._describe_reports()]
+            # A reporter that has stopped asks for 0 steps.
+            now = min([to_go, *(report["steps"] for _, _, report in wanted if report["steps"] > 0)])
+            self._advance(now)
+            to_go -= now
+            for simulation in simulations:
+                due = [(r, report) for s, r, report in wanted if s is simulation and report["steps"] == now]
+                simulation._report(due)
+
+    def _advance(self, steps: int) -> None:
+        """Make steps in pieces: Python looks for signals between them."""
+        while steps > 0:
+            piece = min(steps, max(1, int(CHUNK_SECONDS * self._steps_a_second)))
+            start = time.perf_counter()
+            self._replicas.step(piece)
+            self._steps_a_second = piece / max(time.perf_counter() - start, 1e-6)
+            steps -= piece
+
+    def computeStateEnergies(self, states: Sequence[Mapping[str, Any]], groups: int | set[int] = -1) -> np.ndarray:
+        """Compute the potential energy of every replica in several states, each at its own positions.
+
+        The replicas are evaluated together; states that do not differ in any parameter of a Context are evaluated once.
+
+        Parameters
+        ----------
+        states : sequence of mapping of str to float
+            Global parameters of each state; what a state does not name stays as it is. Quantities are taken in OpenMM's
+            units.
+        groups : int or set of int
+            The force groups to include, as in Context.getState().
+
+        Returns
+        -------
+        numpy.ndarray, [replicas, states]
+            kJ/mol. All parameters are as they were.
+
+        Raises
+        ------
+        openmm.OpenMMException
+            If a Context has no parameter of that name, or an evaluation fails.
+        """
+        plain = [
+            {
+                name: float(value.value_in_unit_system(unit.md_unit_system) if unit.is_quantity(value) else value)
+                for name, value in state.items()
+            }
+            for state in states
+        ]
+        mask = groups if isinstance(groups, int) else sum(1 << group for group in groups)
+        energies = self._replicas.computeStateEnergies(plain, mask)
+        return np.array(energies, dtype=float).reshape(len(self), len(plain))
+
+    def getMode(self) -> str:
+        """Get how replicas are stepped: 'parallel' or 'baton', see setMode()."""
+        return "baton" if self._replicas.getMode() == _ReplicaContexts.Baton else "parallel"
+
+    def setMode(self, mode: str) -> None:
+        """Set how replicas are stepped.
+
+        Parameters
+        ----------
+        mode : str
+            'parallel': all at once. 'baton': one after the other between evaluations of the network. That makes results
+            reproducible with whatever draws from OpenMM's random numbers for the process: all Monte Carlo barostats,
+            CustomIntegrators, and stochastic integrators on the Reference platform. The default is baton on Reference
+            and CPU and where there is such a barostat or integrator, otherwise parallel.
+        """
+        modes = {"parallel": _ReplicaContexts.Parallel, "baton": _ReplicaContexts.Baton}
+        if mode not in modes:
+            raise ValueError(f"mode is {mode!r}; it must be 'parallel' or 'baton'")
+        self._replicas.setMode(modes[mode])
+
+    def getTimeout(self) -> unit.Quantity:
+        """Get how long replicas wait in parallel mode for one that does not come to be evaluated."""
+        return self._replicas.getTimeout() * unit.second
+
+    def setTimeout(self, timeout: unit.Quantity | float) -> None:
+        """Set how long replicas wait in parallel mode for one that does not come to be evaluated (1 s by default)."""
+        if unit.is_quantity(timeout):
+            timeout = timeout.value_in_unit(unit.second)
+        self._replicas.setTimeout(timeout)
+
+    def getNumBatches(self) -> int:
+        """Get the number of batches that were evaluated together so far."""
+        return self._replicas.getNumBatches()
+
+    def getNumBatchedEvaluations(self) -> int:
+        """Get the number of evaluations in all batches so far."""
+        return self._replicas.getNumBatchedEvaluations()
