@@ -39,7 +39,7 @@ BenchNetwork::BenchNetwork(CUdevice cuDevice, std::shared_ptr<const NetworkParam
     : clocks(clocks) {
     device = std::make_unique<CudaDevice>(cuDevice);
     device->setCompiler([this, parameters, precision, report](const DeviceLimits& limits, int group) {
-        const double start = now();
+        beginCompiling();
         const KernelSource source = CudaNetwork::getSource(*parameters, precision, limits, group);
         std::string text;
         for (const auto& define : source.defines)
@@ -52,7 +52,8 @@ BenchNetwork::BenchNetwork(CUdevice cuDevice, std::shared_ptr<const NetworkParam
             text, {"-arch=compute_" + std::to_string(limits.computeCapability), "-std=c++17", "--fmad=false"});
         CUmodule module;
         PAINN_CUDA(cuModuleLoadDataEx(&module, code.c_str(), 0, nullptr, nullptr));
-        compileSeconds += now() - start;
+        endCompiling();
+        std::lock_guard<std::mutex> guard(lock);
         if (report)
             reportKernels(module, source.text);
         return module;
@@ -60,6 +61,18 @@ BenchNetwork::BenchNetwork(CUdevice cuDevice, std::shared_ptr<const NetworkParam
     const double start = now();
     network = std::make_shared<CudaNetwork>(parameters, precision, *device);
     loadSeconds = now() - start;
+}
+
+void BenchNetwork::beginCompiling() {
+    std::lock_guard<std::mutex> guard(lock);
+    if (numCompiling++ == 0)
+        compilingSince = now();
+}
+
+void BenchNetwork::endCompiling() {
+    std::lock_guard<std::mutex> guard(lock);
+    if (--numCompiling == 0)
+        compileSeconds += now() - compilingSince;
 }
 
 BenchContext::BenchContext(BenchNetwork& network, const BenchmarkSystem& system)

@@ -7,6 +7,7 @@
 #include "CudaError.h"
 #include "CudaEvaluator.h"
 #include <functional>
+#include <mutex>
 #include <string>
 
 namespace PaiNNPlugin {
@@ -18,9 +19,17 @@ struct BenchNetwork {
     BenchNetwork(CUdevice device, std::shared_ptr<const NetworkParameters> parameters, CudaPrecision precision,
                  bool report, bool clocks);
     const bool clocks; ///< the kernels print where their time goes
-    double compileSeconds = 0, loadSeconds = 0;
+    double compileSeconds = 0,
+           loadSeconds = 0; ///< compileSeconds: while anything was being compiled, by one thread or several
     std::unique_ptr<CudaDevice> device;
     std::shared_ptr<const CudaNetwork> network;
+
+private:
+    void beginCompiling();
+    void endCompiling();
+    std::mutex lock; ///< of what threads that compile write and print
+    int numCompiling = 0;
+    double compilingSince = 0;
 };
 
 /** A system on the device in arrays as a Context has them, and its evaluator. */

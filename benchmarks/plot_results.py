@@ -21,10 +21,12 @@ import matplotlib.pyplot as plt  # noqa: E402 (after the choice of the backend)
 
 
 def label_of(results: dict[str, Any]) -> str:
-    """What tells a file from the others: model, platform, threads."""
+    """What tells a file from the others: model, platform, threads of a host that does the work."""
     settings, machine = results["settings"], results["machine"]
-    threads = f"{settings['threads']} thread{'s' if settings['threads'] > 1 else ''}"
-    return f"{machine['platform']}, {threads}, {results['model']['parameters'] // 1000}k weights"
+    words = [machine["platform"]]
+    if machine["platform"] != "CUDA":
+        words.append(f"{settings['threads']} thread{'s' if settings['threads'] > 1 else ''}")
+    return ", ".join([*words, f"{results['model']['parameters'] // 1000}k weights"])
 
 
 def series(results: dict[str, Any], kind: str, x: str, value) -> tuple[list[float], list[float]]:

@@ -15,6 +15,7 @@ import pytest
 
 from models import random_model
 from openmmpainn import Evaluator, PaiNNStudentModel, benchmark, cli
+from openmmpainn.benchmark import machine
 from openmmpainn.benchmark import run as driver
 from openmmpainn.benchmark.report import to_text
 from openmmpainn.benchmark.systems import DENSITY, make_system
@@ -229,6 +230,13 @@ def test_what_fails_in_pytorch_is_said(canonical, monkeypatch):
     assert "Skipped in PyTorch: batch, 22 atoms x 2: CUDA out of memory. Tried to allocate 2 GiB." in text
     assert "Skipped in PythonForce: dynamics, 12 atoms: its forces are off by" in text
     assert "Skipped in PythonForce: dynamics, 22 atoms: " in text and "More lines" not in text
+
+
+@pytest.mark.parametrize(("given", "expected"), [("bd57e91", "bd57e91"), ("unknown", None)])
+def test_commit_is_what_the_environment_says(monkeypatch, given, expected):
+    """Where sources came without git, scripts name their commit."""
+    monkeypatch.setenv("PAINN_COMMIT", given)
+    assert machine._commit() == expected
 
 
 def test_plot(results, tmp_path):

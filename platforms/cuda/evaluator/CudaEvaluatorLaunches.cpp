@@ -135,9 +135,9 @@ std::vector<Launch> CudaEvaluator::State::listLaunches(bool withForces) {
     return list;
 }
 
-/** Have the launches ready; kernels are compiled when this is done for the first time. */
+/** Have the launches ready; kernels are compiled when this is done for the first time, all by the longer list. */
 void CudaEvaluator::State::prepare() {
-    for (bool withForces : {false, true})
+    for (bool withForces : {true, false})
         if (lists[withForces] == nullptr)
             lists[withForces] = device.prepare(listLaunches(withForces));
 }

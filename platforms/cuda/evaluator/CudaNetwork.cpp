@@ -63,10 +63,10 @@ Shape CudaNetwork::getShape(const NetworkParameters& p) {
 int CudaNetwork::getGroup(const std::string& kernel) {
     // As the kernels' files have them.
     static const std::map<std::string, int> groups = {
-        {"molecule", 2},     {"messageUnshared", 3}, {"messageBackUnshared", 3}, {"message", 4},
-        {"messageBack", 4},  {"nodeFew", 5},         {"nodeTurnFew", 5},         {"nodeBackFew", 5},
-        {"nodeSome", 6},     {"nodeTurnSome", 6},    {"nodeBackSome", 6},        {"nodeMany", 7},
-        {"nodeTurnMany", 7}, {"nodeBackMany", 7}};
+        {"molecule", 2},      {"messageUnshared", 3}, {"messageBackUnshared", 3}, {"message", 4},
+        {"messageBack", 4},   {"nodeFew", 5},         {"nodeTurnFew", 6},         {"nodeBackFew", 7},
+        {"nodeSome", 8},      {"nodeTurnSome", 9},    {"nodeBackSome", 10},       {"nodeMany", 11},
+        {"nodeTurnMany", 12}, {"nodeBackMany", 13}};
     const auto found = groups.find(kernel);
     return found == groups.end() ? 1 : found->second;
 }

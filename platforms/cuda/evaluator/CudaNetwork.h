@@ -29,8 +29,8 @@ public:
     /**
      * The kernels of a model: its shape becomes constants.
      *
-     * @param group   of kernels that are used together, see getGroup(), so that nobody waits for the compilation of
-     * what he does not need; 0: all
+     * @param group   of kernels, see getGroup(), so that nobody waits for the compilation of what he does not need, and
+     * threads can compile several; 0: all
      */
     static KernelSource getSource(const NetworkParameters& parameters, CudaPrecision precision,
                                   const DeviceLimits& limits, int group = 0);

@@ -5,6 +5,7 @@
 #include "CudaNetwork.h"
 #include <algorithm>
 #include <cstring>
+#include <future>
 
 using namespace OpenMM;
 using namespace std;
@@ -107,6 +108,7 @@ void CudaDevice::releaseMapped(void* memory) noexcept {
 }
 
 int CudaDevice::countClusters(const Launch& launch) {
+    compile({launch});
     const LaunchConfig config(launch, nullptr);
     int clusters = 0;
     // Some devices, and parts of devices, have clusters but none so large.
@@ -114,6 +116,7 @@ int CudaDevice::countClusters(const Launch& launch) {
 }
 
 unique_ptr<LaunchList> CudaDevice::prepare(const vector<Launch>& launches) {
+    compile(launches);
     KernelLaunches list;
     for (const Launch& launch : launches)
         list.emplace_back(getFunction(launch), launch);
@@ -128,14 +131,44 @@ void CudaDevice::synchronize(Stream stream) {
     PAINN_CUDA(cuStreamSynchronize(static_cast<CUstream>(stream)));
 }
 
-/** Find a kernel, and allow it what a launch needs beyond the default. */
+/**
+ * Get the modules of the kernels of launches. Threads compile them: NVRTC takes one at a time, but while the driver
+ * makes machine code of one, NVRTC is at the next.
+ */
+void CudaDevice::compile(const vector<Launch>& launches) {
+    lock_guard<mutex> guard(lock);
+    CUcontext context = nullptr;
+    PAINN_CUDA(cuCtxGetCurrent(&context));
+    map<int, future<CUmodule>, greater<int>> compiled; // by group, the ones that take the longest first
+    for (const Launch& launch : launches) {
+        const int group = CudaNetwork::getGroup(launch.kernel);
+        if (modules.count(group) == 0)
+            compiled[group];
+    }
+    for (auto& entry : compiled)
+        entry.second = async(std::launch::async, [this, context, group = entry.first] {
+            PAINN_CUDA(cuCtxSetCurrent(context)); // of this thread, which ends with it
+            return compiler(limits, group);
+        });
+    exception_ptr failure;
+    for (auto& [group, module] : compiled)
+        try {
+            modules[group] = module.get();
+        }
+        catch (...) { // the others are kept, or would be nobody's to unload
+            modules.erase(group);
+            failure = current_exception();
+        }
+    if (failure != nullptr)
+        rethrow_exception(failure);
+}
+
+/** Find a kernel that is compiled, and allow it what a launch needs beyond the default. */
 CUfunction CudaDevice::getFunction(const Launch& launch) {
     lock_guard<mutex> guard(lock);
     Function& known = functions[launch.kernel];
     if (known.function == nullptr) {
-        CUmodule& module = modules[CudaNetwork::getGroup(launch.kernel)];
-        if (module == nullptr)
-            module = compiler(limits, CudaNetwork::getGroup(launch.kernel));
+        const CUmodule module = modules.at(CudaNetwork::getGroup(launch.kernel));
         const CUresult result = cuModuleGetFunction(&known.function, module, launch.kernel);
         if (result != CUDA_SUCCESS)
             throw OpenMMException(describeCudaError(result, launch.kernel, __FILE__, __LINE__));

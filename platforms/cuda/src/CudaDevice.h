@@ -19,7 +19,8 @@ class CudaDevice : public Device {
 public:
     /** What a device can do. Needs no CUcontext. */
     static DeviceLimits findLimits(CUdevice device);
-    /** Gives the module with a group of kernels (CudaNetwork::getGroup), which the device unloads at its end. */
+    /** Gives the module with a group of kernels (CudaNetwork::getGroup), which the device unloads at its end. May be
+     * called by several threads at once, for different groups. */
     using Compiler = std::function<CUmodule(const DeviceLimits&, int group)>;
     explicit CudaDevice(CUdevice device);
     ~CudaDevice() override;
@@ -47,6 +48,7 @@ private:
         size_t sharedBytes = 0; // dynamic shared memory that it was allowed so far
         int cluster = 8;        // largest cluster that it was allowed so far
     };
+    void compile(const std::vector<Launch>& launches);
     CUfunction getFunction(const Launch& launch);
     const DeviceLimits limits;
     std::mutex lock; // of what follows

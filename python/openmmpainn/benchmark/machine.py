@@ -54,7 +54,9 @@ def _features() -> list[str]:
 
 
 def _commit() -> str | None:
-    """The commit of the source that the package is run from or the process stands in, "+" if it was changed."""
+    """$PAINN_COMMIT; else that of the source the package is run from or the process stands in, "+" if changed."""
+    if given := os.environ.get("PAINN_COMMIT"):
+        return given if given != "unknown" else None
     for folder in (pathlib.Path(__file__).resolve().parent, pathlib.Path.cwd()):
         try:
             top = _git(folder, "rev-parse", "--show-toplevel")

@@ -57,18 +57,17 @@ __device__ __forceinline__ void scatterProducts(const float* weights, int rank, 
     for (int part = 0; part < USED; part++)
         w[part] = W[(m * layer.parts + part) * 32 + lane];
     for (int n = warp / TILES; n < columns / 8; n += GROUPS) {
-        float c[1][1][4] = {};
+        float c[1][4] = {};
 #pragma unroll
         for (int part = 0; part < USED; part++) {
-            const float4 tile[1] = {w[part]};
             const float2 x[1] = {*reinterpret_cast<const float2*>(local + (part * MOST + n * 8 + g) * SLICE + 2 * q)};
-            multiplyStep<1, 1>(c, tile, x);
+            multiplyStep(c, w[part], x);
         }
         // Rows g and g + 8 have two columns in this lane; pairs of lanes bring four of one row together.
         const bool odd = q % 2 != 0;
-        const float a = __shfl_xor_sync(0xffffffffu, odd ? c[0][0][0] : c[0][0][2], 1);
-        const float b = __shfl_xor_sync(0xffffffffu, odd ? c[0][0][1] : c[0][0][3], 1);
-        const float4 four = odd ? make_float4(a, b, c[0][0][2], c[0][0][3]) : make_float4(c[0][0][0], c[0][0][1], a, b);
+        const float a = __shfl_xor_sync(0xffffffffu, odd ? c[0][0] : c[0][2], 1);
+        const float b = __shfl_xor_sync(0xffffffffu, odd ? c[0][1] : c[0][3], 1);
+        const float4 four = odd ? make_float4(a, b, c[0][2], c[0][3]) : make_float4(c[0][0], c[0][1], a, b);
         exchange.send(products + (rank * SLICE + g) * STRIDE + n * 8 + q / 2 * 4, 2 * m + odd, four);
     }
 }
@@ -115,14 +114,13 @@ __device__ __forceinline__ void multiplyOwn(const float* weights, const float* g
         float sum[4] = {};
 #pragma unroll
         for (int k = 0; k < STEPS; k++) {
-            float c[1][1][4] = {};
-            const float4 rows[1] = {W[k * 32]};
+            float c[1][4] = {};
             const float2 x[1] = {*reinterpret_cast<const float2*>(gathered + (n * 8 + g) * GATHERED_ROW +
                                                                   (half * STEPS + k) * 8 + 2 * q)};
-            multiplyStep<1, 1>(c, rows, x);
+            multiplyStep(c, W[k * 32], x);
 #pragma unroll
             for (int i = 0; i < 4; i++)
-                sum[i] += c[0][0][i];
+                sum[i] += c[0][i];
         }
 #pragma unroll
         for (int i = 0; i < 2 && 2 * pair + i < GROUPS; i++)

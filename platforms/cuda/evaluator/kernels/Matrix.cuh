@@ -2,6 +2,9 @@
 // Linear layers for the atoms of one block: y = W x, one column an atom. A value y is summed in an order that depends
 // on nothing but the layer's shape, so that all kernels and batches give the same bits.
 
+/** All kernels here are of NODE_WARPS; the compiler does without a loop and registers where it knows that. */
+constexpr bool IS_NODE_KERNEL = PAINN_GROUP >= 5;
+
 #if PAINN_TENSOR_CORES
 
 /**
@@ -14,31 +17,24 @@ __device__ __forceinline__ void split(float x, unsigned& high, unsigned& low) {
 }
 
 /**
- * The products of one step of 8 inputs: TILES x NT tiles of 16 outputs by 8 columns, in three parts of TF32, the small
- * ones first (3xTF32).
+ * The products of one step of 8 inputs: NT tiles of 16 outputs by 8 columns, in three parts of TF32, the small ones
+ * first (3xTF32).
  */
-template <int TILES, int NT>
-__device__ __forceinline__ void multiplyStep(float (&c)[TILES][NT][4], const float4 (&w)[TILES],
-                                             const float2 (&x)[NT]) {
-    unsigned xHigh[NT][2], xLow[NT][2];
+template <int NT>
+__device__ __forceinline__ void multiplyStep(float (&c)[NT][4], const float4& w, const float2 (&x)[NT]) {
+    unsigned wHigh[4], wLow[4];
+    split(w.x, wHigh[0], wLow[0]);
+    split(w.y, wHigh[2], wLow[2]); // the weights of a row stand together
+    split(w.z, wHigh[1], wLow[1]);
+    split(w.w, wHigh[3], wLow[3]);
 #pragma unroll
     for (int n = 0; n < NT; n++) {
-        split(x[n].x, xHigh[n][0], xLow[n][0]);
-        split(x[n].y, xHigh[n][1], xLow[n][1]);
-    }
-#pragma unroll
-    for (int t = 0; t < TILES; t++) {
-        unsigned wHigh[4], wLow[4];
-        split(w[t].x, wHigh[0], wLow[0]);
-        split(w[t].y, wHigh[2], wLow[2]); // the weights of a row stand together
-        split(w[t].z, wHigh[1], wLow[1]);
-        split(w[t].w, wHigh[3], wLow[3]);
-#pragma unroll
-        for (int n = 0; n < NT; n++) {
-            mmaTF32(c[t][n], wLow, xHigh[n]);
-            mmaTF32(c[t][n], wHigh, xLow[n]);
-            mmaTF32(c[t][n], wHigh, xHigh[n]);
-        }
+        unsigned xHigh[2], xLow[2];
+        split(x[n].x, xHigh[0], xLow[0]);
+        split(x[n].y, xHigh[1], xLow[1]);
+        mmaTF32(c[n], wLow, xHigh);
+        mmaTF32(c[n], wHigh, xLow);
+        mmaTF32(c[n], wHigh, xHigh);
     }
 }
 
@@ -59,6 +55,9 @@ struct Weights {
     // There are registers for about so many fours; few in the molecule kernel, which has its own use for them.
     static constexpr int ROOM = PAINN_GROUP == 2 ? 3 : NT == 1 ? (IS_STUDENT ? 12 : 8) : NT == 2 ? 8 : 3;
     static constexpr int WANTED = ROOM / FOURS < 2 ? 2 : ROOM / FOURS, AHEAD = WANTED < STEPS ? WANTED : STEPS;
+    // A step of many columns has products enough to hide what a loop costs, and unrolled it keeps compilers for
+    // seconds.
+    static constexpr int UNROLL = TILES * NT * USED < 12 ? STEPS : 1;
     float4 fours[AHEAD][USED][TILES];
     Real bias[TILES];
     const Real* W; ///< [ALL / 16][IN / 8][PARTS][32] fours, one for each lane of a warp; then ALL biases
@@ -70,7 +69,7 @@ struct Weights {
             return;
 #pragma unroll
         for (int step = 0; step < AHEAD; step++)
-            load(m, step);
+            load(m, step, step);
         if (BIASED) {
             const int half = threadIdx.x / 32 % 2, g = threadIdx.x % 32 / 4;
 #pragma unroll
@@ -78,14 +77,15 @@ struct Weights {
                 bias[t] = W[ALL * IN * PARTS + t * OUT + m * TILE_ROWS + g + 8 * half];
         }
     }
-    __device__ __forceinline__ void load(int m, int step) {
+    /** Send for the weights of a step, into fours[place]. */
+    __device__ __forceinline__ void load(int m, int step, int place) {
         const int half = threadIdx.x / 32 % 2, lane = threadIdx.x % 32;
         const float4* first = reinterpret_cast<const float4*>(W) + (m * 2 + half) * (STEPS * PARTS * 32) + lane;
 #pragma unroll
         for (int part = 0; part < USED; part++)
 #pragma unroll
             for (int t = 0; t < TILES; t++)
-                fours[step % AHEAD][part][t] = read(first + (t * ROWS * 2 * STEPS * PARTS + step * PARTS + part) * 32);
+                fours[place][part][t] = read(first + (t * ROWS * 2 * STEPS * PARTS + step * PARTS + part) * 32);
     }
     __device__ __forceinline__ static float4 read(const float4* p) {
         return IN_SHARED ? *p : loadGlobal(p);
@@ -94,26 +94,34 @@ struct Weights {
     __device__ __forceinline__ void multiplyHalf(const Real* x, int row, int m, float (&sum)[TILES][NT][4]) {
         const int half = threadIdx.x / 32 % 2, lane = threadIdx.x % 32, g = lane / 4, q = lane % 4;
         x += g * row + half * (STEPS * 8) + 2 * q;
+#pragma unroll UNROLL
+        for (int first = 0; first < STEPS; first += AHEAD)
 #pragma unroll
-        for (int step = 0; step < STEPS; step++) {
-            float c[TILES][NT][4] = {};
+            for (int place = 0; place < AHEAD; place++)
+                if (STEPS % AHEAD == 0 || first + place < STEPS) {
+                    addStep(x + (first + place) * 8, row, place, sum);
+                    if (first + place + AHEAD < STEPS)
+                        load(m, first + place + AHEAD, place);
+                }
+    }
+    /** One step, with the weights in fours[place]. */
+    __device__ __forceinline__ void addStep(const Real* x, int row, int place, float (&sum)[TILES][NT][4]) const {
+#pragma unroll
+        for (int t = 0; t < TILES; t++) {
+            float c[NT][4] = {};
 #pragma unroll
             for (int part = 0; part < USED; part++) {
                 float2 in[NT];
 #pragma unroll
                 for (int n = 0; n < NT; n++)
-                    in[n] = *reinterpret_cast<const float2*>(x + n * 8 * row + part * IN + step * 8);
-                multiplyStep<TILES, NT>(c, fours[step % AHEAD][part], in);
+                    in[n] = *reinterpret_cast<const float2*>(x + n * 8 * row + part * IN);
+                multiplyStep(c, fours[place][part][t], in);
             }
-            if (step + AHEAD < STEPS)
-                load(m, step + AHEAD);
 #pragma unroll
-            for (int t = 0; t < TILES; t++)
+            for (int n = 0; n < NT; n++)
 #pragma unroll
-                for (int n = 0; n < NT; n++)
-#pragma unroll
-                    for (int k = 0; k < 4; k++)
-                        sum[t][n][k] += c[t][n][k];
+                for (int k = 0; k < 4; k++)
+                    sum[t][n][k] += c[n][k];
         }
     }
 };
@@ -138,7 +146,7 @@ __device__ __forceinline__ void multiply(Weights<TILES, OUT, ALL, IN, PARTS, USE
                                          Finish finish) {
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, g = lane / 4, q = lane % 4, half = warp % 2;
     constexpr int ROWS = OUT / TILE_ROWS;
-    const int workers = blockDim.x / 64;
+    const int workers = IS_NODE_KERNEL ? NODE_WARPS / 2 : blockDim.x / 64;
     for (int first = 0; first < ROWS; first += workers) {
         const int m = first + warp / 2;
         float sum[TILES][NT][4] = {};

@@ -36,61 +36,68 @@ template <int NT> __device__ __forceinline__ void nodeBackward(const Arrays& arr
     updateBackward<NT, false>(arrays, l - 1, columns);
 }
 
-// Few atoms in a block spread them over the device; many read the weights more seldom.
+// Few atoms in a block spread them over the device; many read the weights more seldom. Each kernel is a group of its
+// own, since they take the longest to compile.
 
 #if PAINN_HAS_GROUP(5)
-
 extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeFew(const Arrays arrays, int l) {
     SHARED_MEMORY(memory);
     nodeForward<1>(arrays, l, memory);
 }
+#endif
 
+#if PAINN_HAS_GROUP(6)
 extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeTurnFew(const Arrays arrays, int) {
     SHARED_MEMORY(memory);
     nodeTurn<1>(arrays, memory);
 }
+#endif
 
+#if PAINN_HAS_GROUP(7)
 extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeBackFew(const Arrays arrays, int l) {
     SHARED_MEMORY(memory);
     nodeBackward<1>(arrays, l, memory);
 }
-
 #endif
 
-#if PAINN_HAS_GROUP(6)
-
+#if PAINN_HAS_GROUP(8)
 extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeSome(const Arrays arrays, int l) {
     SHARED_MEMORY(memory);
     nodeForward<2>(arrays, l, memory);
 }
+#endif
 
+#if PAINN_HAS_GROUP(9)
 extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeTurnSome(const Arrays arrays, int) {
     SHARED_MEMORY(memory);
     nodeTurn<2>(arrays, memory);
 }
+#endif
 
+#if PAINN_HAS_GROUP(10)
 extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeBackSome(const Arrays arrays, int l) {
     SHARED_MEMORY(memory);
     nodeBackward<2>(arrays, l, memory);
 }
-
 #endif
 
-#if PAINN_HAS_GROUP(7)
-
+#if PAINN_HAS_GROUP(11)
 extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeMany(const Arrays arrays, int l) {
     SHARED_MEMORY(memory);
     nodeForward<PAINN_MANY>(arrays, l, memory);
 }
+#endif
 
+#if PAINN_HAS_GROUP(12)
 extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeTurnMany(const Arrays arrays, int) {
     SHARED_MEMORY(memory);
     nodeTurn<PAINN_MANY>(arrays, memory);
 }
+#endif
 
+#if PAINN_HAS_GROUP(13)
 extern "C" __global__ void __launch_bounds__(32 * NODE_WARPS) nodeBackMany(const Arrays arrays, int l) {
     SHARED_MEMORY(memory);
     nodeBackward<PAINN_MANY>(arrays, l, memory);
 }
-
 #endif
