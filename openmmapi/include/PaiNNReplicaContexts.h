@@ -50,8 +50,8 @@ public:
      * @param properties   of the platform. Threads is the number of threads that evaluate the network on the CPU
      * platform, for all replicas together.
      * @throws OpenMM::OpenMMException if there are no Systems or not as many Integrators, if something stands in a list
-     * twice, if an Integrator belongs to a Context already, if more than one device is asked for, or if a Context cannot
-     * be made
+     * twice, if an Integrator belongs to a Context already, if more than one device is asked for, or if a Context
+     * cannot be made
      */
     PaiNNReplicaContexts(const std::vector<OpenMM::System*>& systems,
                          const std::vector<OpenMM::Integrator*>& integrators, OpenMM::Platform& platform,

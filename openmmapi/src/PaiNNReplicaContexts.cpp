@@ -105,8 +105,8 @@ public:
     const pid_t process = getpid();
     Mode mode = Parallel;
     bool hasStepped = false;
-    // What stands further down goes first. The host has to go last, see openmm-internals: Contexts that are linked to it
-    // use what it owns.
+    // What stands further down goes first. The host has to go last, see openmm-internals: Contexts that are linked to
+    // it use what it owns.
     System hostSystem;
     unique_ptr<Integrator> hostIntegrator;
     unique_ptr<Context> host; // nullptr where Contexts are not linked
@@ -186,9 +186,7 @@ Context& PaiNNReplicaContexts::getContext(int index) {
 void PaiNNReplicaContexts::step(int steps) {
     if (steps < 0)
         fail("the number of steps is " + to_string(steps) + "; it must not be negative");
-    auto advance = [this](Mode mode, int steps) {
-        impl->run(mode, [&](int i) { impl->integrators[i]->step(steps); });
-    };
+    auto advance = [this](Mode mode, int steps) { impl->run(mode, [&](int i) { impl->integrators[i]->step(steps); }); };
     if (!impl->hasStepped && steps > 0) {
         impl->hasStepped = true;
         advance(Baton, 1); // OpenMM sets up at the first step, not all of it fit for several threads at once

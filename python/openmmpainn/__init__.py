@@ -2,10 +2,11 @@
 """PaiNN neural network potentials as a Force of OpenMM.
 
 ``PaiNNStudentModel`` reads a model file, ``PaiNNStudentForce`` evaluates it in a System;
-``PaiNNStudentForce.fromTopology`` and ``createSystem`` make them from a Topology, ``replicate`` puts many copies of a
-molecule into one System and ``SubsystemLangevinIntegrator`` gives each a temperature, ``PaiNNReplicaContexts`` steps Contexts together, ``Evaluator`` computes energies
-and forces of plain arrays in batches, ``openmmpainn.ase`` is a calculator for ASE, ``openmmpainn.mlpotential`` brings
-the models to openmm-ml, and ``bundledModels`` lists those that come with this package.
+``PaiNNStudentForce.fromTopology`` and ``createSystem`` make them from a Topology. ``replicate`` puts many copies of a
+molecule into one System and ``SubsystemLangevinIntegrator`` gives each a temperature; ``PaiNNReplicaContexts`` steps
+Contexts side by side with one evaluator. ``Evaluator`` computes energies and forces of plain arrays in batches,
+``openmmpainn.ase`` is a calculator for ASE, ``openmmpainn.mlpotential`` brings the models to openmm-ml, and
+``bundledModels`` lists those that come with this package.
 
 These names are looked up when they are first used: importing the package alone needs neither OpenMM nor the compiled
 module, so that model files can also be written and networks trained where OpenMM is not installed.

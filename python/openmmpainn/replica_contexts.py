@@ -43,7 +43,7 @@ class ReplicaSimulation(app.Simulation):
             report = reporter.describeNextReport(self)
             if isinstance(report, tuple):
                 names = ("positions", "velocities", "forces", "energy")
-                wanted = [name for name, is_wanted in zip(names, report[1:5]) if is_wanted]
+                wanted = [name for name, is_wanted in zip(names, report[1:5], strict=True) if is_wanted]
                 report = {"steps": report[0], "include": wanted, "periodic": report[5] if len(report) > 5 else None}
             reports.append((reporter, report))
         return reports

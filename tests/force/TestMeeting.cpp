@@ -98,8 +98,8 @@ TEST(Meeting, nobodyWaitsForEver) {
         atomic<int> shares = 0;
         vector<unique_ptr<NumberKernel>> kernels;
         for (int i = 0; i < 2 * numMembers; i++)
-            kernels.push_back(make_unique<NumberKernel>(static_cast<int>(random() % 8 ? 0 : random() % 4) - (seed % 2),
-                                                        shares));
+            kernels.push_back(
+                make_unique<NumberKernel>(static_cast<int>(random() % 8 ? 0 : random() % 4) - (seed % 2), shares));
         Meeting meeting(numMembers, 1);
         meeting.setTimeout(baton ? 100 : 1e-4 * (random() % 8));
         for (int round = 0; round < 2; round++) {

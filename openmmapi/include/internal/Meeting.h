@@ -106,7 +106,7 @@ private:
     Clock::time_point deadline; // of those who have arrived
     std::chrono::nanoseconds timeout = std::chrono::seconds(1);
     std::atomic<long long> numBatches{0}, numShared{0};
-    std::mutex evaluating; // of companies
+    std::mutex evaluating;        // of companies
     std::list<Company> companies; // the one used last in front
 };
 

@@ -28,7 +28,7 @@ struct CudaForceMember {
 struct CudaForceQuery {
     OpenMM::ContextImpl* context;
     bool includeForces;
-    bool judgesAll = false;   ///< energies are of interest even where the scale is 0
+    bool judgesAll = false;             ///< energies are of interest even where the scale is 0
     std::exception_ptr error = nullptr; ///< if there is one, nothing has been started for this Context
 };
 
