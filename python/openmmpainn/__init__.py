@@ -3,7 +3,8 @@
 
 ``PaiNNStudentModel`` reads a model file, ``PaiNNStudentForce`` evaluates it in a System;
 ``PaiNNStudentForce.fromTopology`` and ``createSystem`` make them from a Topology, ``replicate`` puts many copies of a
-molecule into one System and ``SubsystemLangevinIntegrator`` gives each a temperature, ``Evaluator`` computes energies
+molecule into one System and ``SubsystemLangevinIntegrator`` gives each a temperature, ``ReplicaExchangeSampler`` and
+``ExpandedEnsembleSampler`` are OpenMM's samplers for many states, ``Evaluator`` computes energies
 and forces of plain arrays in batches, ``openmmpainn.ase`` is a calculator for ASE, ``openmmpainn.mlpotential`` brings
 the models to openmm-ml, and ``bundledModels`` lists those that come with this package.
 
@@ -19,8 +20,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .bundled import bundledModels
     from .evaluator import Evaluator
+    from .expanded_ensemble import ExpandedEnsembleSampler
     from .model_warnings import ModelWarning
     from .painn import PaiNNStudentForce, PaiNNStudentModel
+    from .replica_exchange import ReplicaExchangeSampler
     from .replicas import replicate
     from .subsystem_exchange import SubsystemTemperatureExchange
     from .subsystem_integrator import SubsystemLangevinIntegrator
@@ -30,9 +33,11 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Evaluator",
+    "ExpandedEnsembleSampler",
     "ModelWarning",
     "PaiNNStudentForce",
     "PaiNNStudentModel",
+    "ReplicaExchangeSampler",
     "SubsystemLangevinIntegrator",
     "SubsystemTemperatureExchange",
     "bundledModels",
@@ -43,9 +48,11 @@ __all__ = [
 # Where each public name lives.
 _MODULES = {
     "Evaluator": "evaluator",
+    "ExpandedEnsembleSampler": "expanded_ensemble",
     "ModelWarning": "model_warnings",
     "PaiNNStudentForce": "painn",
     "PaiNNStudentModel": "painn",
+    "ReplicaExchangeSampler": "replica_exchange",
     "SubsystemLangevinIntegrator": "subsystem_integrator",
     "SubsystemTemperatureExchange": "subsystem_exchange",
     "bundledModels": "bundled",
