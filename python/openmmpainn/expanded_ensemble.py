@@ -52,7 +52,7 @@ class ExpandedEnsembleSampler(app.ExpandedEnsembleSampler):
     Raises
     ------
     ValueError
-        If there is no such level, or the states set the pressure of a barostat, whose work OpenMM's energies do not tell.
+        If there is no such level, or the states set the pressure of a barostat, whose work energies do not tell.
 
     Notes
     -----
