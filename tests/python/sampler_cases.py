@@ -33,8 +33,9 @@ class ContextsInTurn:
         return self._contexts[i]
 
     def step(self, n):
-        for context in self._contexts:
-            context.getIntegrator().step(n)
+        for _ in range(n):
+            for context in self._contexts:
+                context.getIntegrator().step(1)
 
     def computeStateEnergies(self, states, groups=-1):
         energies = np.zeros((len(self), len(states)))
