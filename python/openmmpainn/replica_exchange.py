@@ -105,16 +105,14 @@ class ReplicaExchangeSampler(app.ReplicaExchangeSampler):
         self.progress = progress
         self._tried, self._accepted = np.zeros((2, len(states), len(states)), dtype=np.int64)
         self._serial = SerialReplicas(self._indices)
-        self.level, self._dynamics, reasons = self._choose(level)
-        if level is None:
-            # All processes work at one level, because their forces differ in the last bits between levels.
-            found = self._ranks.together(lambda: self.level)
-            slowest = max(found, key=LEVELS.index)
-            if slowest != self.level:
-                self.level, self._dynamics, reasons = self._choose(slowest)
-            if progress and self._ranks.rank == 0:
-                because = "".join(f"; not '{name}': {reason}" for name, reason in reasons.items())
-                print(f"Replica exchange of {len(states)} states at the level '{self.level}'{because}", file=sys.stderr)
+        # All processes work at one level, because forces differ in the last bits between levels.
+        slowest = max(self._ranks.together(lambda: self._set_level(level)), key=LEVELS.index)
+        reasons = self._reasons
+        if slowest != self.level:
+            self._ranks.together(lambda: self._set_level(slowest))
+        if level is None and progress and self._ranks.rank == 0:
+            because = "".join(f"; not '{name}': {reason}" for name, reason in reasons.items())
+            print(f"Replica exchange of {len(states)} states at the level '{self.level}'{because}", file=sys.stderr)
 
     @property
     def replicaConformation(self) -> ReplicaConformations:
@@ -200,24 +198,29 @@ class ReplicaExchangeSampler(app.ReplicaExchangeSampler):
         tried, accepted = self._tried + self._tried.T, self._accepted + self._accepted.T
         return np.divide(accepted, tried, out=np.full(tried.shape, np.nan), where=tried > 0)
 
-    def _choose(self, level: str | None) -> tuple[str, Dynamics, dict[str, str]]:
-        """The level, what simulates at it, and why faster ones are not possible. Raises ValueError if it is not."""
+    def _set_level(self, level: str | None) -> str:
+        """Make what simulates at the level, by default at the fastest that is possible, and return the level.
+
+        Raises ValueError if it is not possible; _reasons says why faster ones than the default are not.
+        """
         makers: dict[str, Callable[[], Dynamics]] = {
             "subsystems": lambda: SubsystemReplicas(self.simulation, self._sampler, self._indices),
             "contexts": lambda: ContextReplicas(self.simulation, self.states, self._indices),
             "serial": lambda: self._serial,
         }
-        reasons: dict[str, str] = {}
+        self._reasons: dict[str, str] = {}
         for name in LEVELS if level is None else (level,):
             try:
                 if name != "serial" and self._overridden():
                     raise ValueError("simulateReplica() is overridden")
-                return name, makers[name](), reasons
+                self._dynamics = makers[name]()
+                self.level = name
+                break
             except (TypeError, ValueError, openmm.OpenMMException) as error:
                 if level is not None:
                     raise ValueError(f"the level '{level}' is not possible here: {error}") from error
-                reasons[name] = str(error)
-        raise AssertionError("'serial' is always possible")
+                self._reasons[name] = str(error)
+        return self.level
 
     def _overridden(self) -> bool:
         return (

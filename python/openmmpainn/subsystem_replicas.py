@@ -229,7 +229,8 @@ def _own_scales(force: Any, network: Any, count: int) -> dict[str, list[str]]:
 def _check(simulation: app.Simulation, sampler: NetworkStateSampler) -> None:
     """Raise ValueError where subsystems of one Context are not what the Simulation is."""
     integrator = simulation.integrator
-    if not isinstance(integrator, openmm.LangevinMiddleIntegrator):
+    # No subclass of a user's, whose step() may do something else. (LangevinIntegrator is another name.)
+    if type(integrator) not in (openmm.LangevinMiddleIntegrator, openmm.LangevinIntegrator):
         raise ValueError(f"the integrator is a {type(integrator).__name__}, and no LangevinMiddleIntegrator")
     if integrator.getIntegrationForceGroups() & 0xFFFFFFFF != 0xFFFFFFFF:
         raise ValueError("the integrator leaves force groups out")

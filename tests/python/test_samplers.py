@@ -2,6 +2,7 @@
 """ReplicaExchangeSampler: the same as OpenMM's own class, at every level (row 19)."""
 
 import random
+import signal
 
 import numpy as np
 import openmm
@@ -263,3 +264,27 @@ def test_scales_of_a_molecule_of_two_subsystems(canonical, ethanol):
         np.testing.assert_allclose(found[1], expected[1], rtol=1e-9, atol=1e-9)
         assert np.array_equal(found[0], expected[0])
         assert isinstance(sampler._dynamics._integrator, SubsystemLangevinIntegrator)
+
+
+def test_interrupt(canonical, ethanol):
+    """After Ctrl-C all replicas stand at the same step and go on from there."""
+
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    sampler = spread(
+        ReplicaExchangeSampler(KELVIN, molecule(canonical, ethanol), 10**7, level="subsystems", progress=False)
+    )
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.5)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            sampler.simulate(1)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    (steps,) = {state.getStepCount() for state in sampler.replicaConformation}
+    assert 0 < steps < 10**7 and sampler.currentIteration == 0
+    sampler.stepsPerIteration = 5
+    sampler.simulate(1)
+    assert {state.getStepCount() for state in sampler.replicaConformation} == {steps + 5}
