@@ -4,9 +4,10 @@
 ``PaiNNStudentModel`` reads a model file, ``PaiNNStudentForce`` evaluates it in a System;
 ``PaiNNStudentForce.fromTopology`` and ``createSystem`` make them from a Topology. ``replicate`` puts many copies of a
 molecule into one System and ``SubsystemLangevinIntegrator`` gives each a temperature; ``PaiNNReplicaContexts`` steps
-Contexts side by side with one evaluator. ``Evaluator`` computes energies and forces of plain arrays in batches,
-``openmmpainn.ase`` is a calculator for ASE, ``openmmpainn.mlpotential`` brings the models to openmm-ml, and
-``bundledModels`` lists those that come with this package.
+Contexts side by side with one evaluator; ``ReplicaExchangeSampler`` and ``ExpandedEnsembleSampler`` are OpenMM's
+samplers for many states. ``Evaluator`` computes energies and forces of plain arrays in batches, ``openmmpainn.ase`` is
+a calculator for ASE, ``openmmpainn.mlpotential`` brings the models to openmm-ml, and ``bundledModels`` lists those that
+come with this package.
 
 These names are looked up when they are first used: importing the package alone needs neither OpenMM nor the compiled
 module, so that model files can also be written and networks trained where OpenMM is not installed.
@@ -20,9 +21,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .bundled import bundledModels
     from .evaluator import Evaluator
+    from .expanded_ensemble import ExpandedEnsembleSampler
     from .model_warnings import ModelWarning
     from .painn import PaiNNStudentForce, PaiNNStudentModel
     from .replica_contexts import PaiNNReplicaContexts
+    from .replica_exchange import ReplicaExchangeSampler
     from .replicas import replicate
     from .subsystem_exchange import SubsystemTemperatureExchange
     from .subsystem_integrator import SubsystemLangevinIntegrator
@@ -32,10 +35,12 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Evaluator",
+    "ExpandedEnsembleSampler",
     "ModelWarning",
     "PaiNNReplicaContexts",
     "PaiNNStudentForce",
     "PaiNNStudentModel",
+    "ReplicaExchangeSampler",
     "SubsystemLangevinIntegrator",
     "SubsystemTemperatureExchange",
     "bundledModels",
@@ -46,10 +51,12 @@ __all__ = [
 # Where each public name lives.
 _MODULES = {
     "Evaluator": "evaluator",
+    "ExpandedEnsembleSampler": "expanded_ensemble",
     "ModelWarning": "model_warnings",
     "PaiNNReplicaContexts": "replica_contexts",
     "PaiNNStudentForce": "painn",
     "PaiNNStudentModel": "painn",
+    "ReplicaExchangeSampler": "replica_exchange",
     "SubsystemLangevinIntegrator": "subsystem_integrator",
     "SubsystemTemperatureExchange": "subsystem_exchange",
     "bundledModels": "bundled",

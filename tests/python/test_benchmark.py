@@ -325,3 +325,21 @@ def test_same_forces_as_measured(canonical):
     tool = Evaluator(canonical, "CPU", {"Threads": "1"})
     energies, forces = tool.computeFlat(system.numbers, system.positions, [0, 22])
     assert np.isfinite(energies).all() and np.isfinite(forces).all()
+
+
+def test_replica_exchange(tmp_path):
+    """The script that times cycles of replica exchange does so for every level and the peer."""
+    script = PLOT.parent / "replica_exchange.py"
+    path = random_model(tmp_path / "m.safetensors", strength=1.0)
+    few = ["--replicas", "2", "--steps", "1", "--rounds", "2", "--model", path, "--json", tmp_path / "out.json"]
+    for states, more in (("temperatures", ["--peer"]), ("scales", [])):
+        command = [sys.executable, script, "--states", states, *few, *more]
+        result = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=120)
+        assert result.returncode == 0, result.stderr
+        found = json.loads((tmp_path / "out.json").read_text())
+        assert {"serial", "subsystems"} <= set(found["seconds_per_cycle"]) and found["states"] == states
+        assert len(found["seconds_per_cycle"]) + len(found["skipped"]) == 4 + len(more)
+        assert set(found["skipped"]) <= {"contexts"}
+        for figures in found["seconds_per_cycle"].values():
+            assert 0 < figures["low"] <= figures["median"] <= figures["high"] and figures["times_as_fast"] > 0
+        assert found["machine"]["platform"] == "CPU" and "times as fast" in result.stdout

@@ -98,6 +98,20 @@ def test_replicas_as_subsystems(any_model):
     assert sorted(int(row[2]) for row in table) == list(range(16))
 
 
+def test_replica_exchange(any_model, tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib, which draws the picture, is not installed")
+    arguments = [] if bundledModels() else ["--model", any_model]
+    output = tmp_path / "exchange"
+    lines = run("replica_exchange.py", "--output", output, "--iterations", 6, "--steps", 5, *arguments).splitlines()
+    assert "ms an iteration at the level 'subsystems'" in lines[0] and "exchange.png" in lines[-1]
+    table = [line.split() for line in lines[2:-1]]
+    assert len(table) == 16 and float(table[0][0]) == 300 and float(table[-1][0]) == 450
+    assert all(0 <= float(row[2]) <= 1 for row in table[:-1])
+    assert (output / "exchange.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    log = np.loadtxt(output / "log.csv", delimiter=",", skiprows=1)
+    assert log.shape == (6, 18) and log[-1, 1] == 30 and (np.sort(log[:, 2:]) == range(16)).all()
+
+
 def test_alanine_dipeptide_is_whole():
     topology = app.PDBFile(str(EXAMPLES / "data" / "alanine_dipeptide.pdb")).topology
     assert topology.getNumAtoms() == 22 and topology.getNumBonds() == 21
