@@ -14,6 +14,14 @@
 
 namespace PaiNNPlugin {
 
+/**
+ * A kernel of this name, made for a Context that has just been made and has done nothing yet, gives it a queue of its
+ * own on the device, where platforms have such. To be destroyed after the Context, before the one that it is linked to.
+ */
+inline std::string ownQueueKernelName() {
+    return "PaiNNOwnQueue";
+}
+
 /** What one Context asks of a SharedEvaluation, and what it is given. */
 struct SharedQuery {
     OpenMM::ContextImpl* context;
@@ -95,6 +103,10 @@ public:
                                                     int /*numThreads*/) {
         return nullptr;
     }
+    /** Called by the Context's own thread before its query goes to a SharedEvaluation, which may be another's work. */
+    virtual void beginSharing() {}
+    /** Called by the Context's own thread when a SharedEvaluation has answered its query without an error. */
+    virtual void finishSharing() {}
     /** Get what lives as long as this kernel. */
     std::weak_ptr<const int> getLife() const {
         return life;

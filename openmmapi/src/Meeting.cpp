@@ -14,6 +14,9 @@ namespace {
 /** Companies that are remembered: more than a step has in any integrator and barostat that we know of. */
 const size_t MOST_COMPANIES = 16;
 
+/** Longer than the steps of others on a device take, shorter than what anybody would notice. */
+const auto LOOK_OUT = chrono::microseconds(500);
+
 thread_local Meeting::Seat* seatOfThisThread = nullptr;
 
 } // namespace
@@ -34,7 +37,7 @@ Meeting::Seat* Meeting::Seat::ofThisThread() {
 
 double Meeting::Seat::execute(CalcPaiNNStudentForceKernel& kernel, ContextImpl& context, bool includeForces,
                               bool includeEnergy) {
-    Arrival mine{member, &kernel, {&context, includeForces, includeEnergy, 0, nullptr}};
+    Arrival mine{member, &kernel, {&context, includeForces, includeEnergy}};
     return meeting.execute(mine);
 }
 
@@ -42,7 +45,8 @@ bool Meeting::Company::isAlive() const {
     return none_of(lives.begin(), lives.end(), [](const weak_ptr<const int>& life) { return life.expired(); });
 }
 
-Meeting::Meeting(int numMembers, int numThreads) : numThreads(numThreads), members(numMembers) {}
+Meeting::Meeting(int numMembers, int numThreads, bool looksOut)
+    : numThreads(numThreads), looksOut(looksOut), members(numMembers) {}
 
 Meeting::~Meeting() = default;
 
@@ -86,6 +90,9 @@ void Meeting::leave(int member) {
 double Meeting::execute(Arrival& mine) {
     Guard guard(lock);
     if (numPresent > 1) {
+        guard.unlock();
+        mine.kernel->beginSharing();
+        guard.lock();
         if (arrivals.empty())
             deadline = Clock::now() + timeout;
         arrivals.push_back(&mine);
@@ -93,6 +100,7 @@ double Meeting::execute(Arrival& mine) {
             close(guard);
         else if (order == Order::Baton)
             passBaton(mine.member);
+        lookOut(guard, mine);
         wait(guard, mine);
     }
     else
@@ -102,7 +110,20 @@ double Meeting::execute(Arrival& mine) {
         rethrow_exception(mine.query.error);
     if (mine.isAlone)
         return mine.kernel->execute(*mine.query.context, mine.query.includeForces, mine.query.includeEnergy);
+    mine.kernel->finishSharing();
     return mine.query.energy;
+}
+
+/** To be woken by the system takes longer than a step of OpenMM on a GPU. */
+void Meeting::lookOut(Guard& guard, const Arrival& mine) const {
+    if (!looksOut || order == Order::Baton || mine.isAnswered)
+        return;
+    guard.unlock();
+    const Clock::time_point until = Clock::now() + LOOK_OUT;
+    while (!mine.isAnswered && Clock::now() < until)
+        for (int k = 0; k < 50 && !mine.isAnswered; k++)
+            atomic_signal_fence(memory_order_seq_cst);
+    guard.lock();
 }
 
 /**
@@ -166,8 +187,9 @@ void Meeting::close(Guard& guard) {
     guard.lock();
     baton = together.front()->member;
     for (Arrival* arrival : together) {
+        const int member = arrival->member;
         arrival->isAnswered = true;
-        members[arrival->member].wake.notify_one();
+        members[member].wake.notify_one();
     }
 }
 

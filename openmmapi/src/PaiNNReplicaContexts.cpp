@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include "PaiNNReplicaContexts.h"
+#include "PaiNNStudentKernels.h"
 #include "ReplicaThreads.h"
 #include "internal/Meeting.h"
 #include "openmm/CompoundIntegrator.h"
 #include "openmm/CustomIntegrator.h"
+#include "openmm/Kernel.h"
 #include "openmm/MonteCarloAnisotropicBarostat.h"
 #include "openmm/MonteCarloBarostat.h"
 #include "openmm/MonteCarloFlexibleBarostat.h"
@@ -13,6 +15,7 @@
 #include "openmm/VerletIntegrator.h"
 #include "openmm/internal/ContextImpl.h"
 #include <algorithm>
+#include <thread>
 #include <unistd.h>
 
 using namespace OpenMM;
@@ -55,6 +58,9 @@ bool hasLinkedContexts(const Platform& platform) {
 /** Makes Contexts that share the device of another one; what is needed for that is open to a Force only. */
 class Linker : public Force {
 public:
+    static ContextImpl& open(Context& context) {
+        return Linker().getContextImpl(context);
+    }
     Context* link(Context& host, const System& system, Integrator& integrator) const {
         return getContextImpl(host).createLinkedContext(system, integrator);
     }
@@ -90,6 +96,7 @@ public:
     Impl(const vector<System*>& systems, const vector<Integrator*>& integrators, Platform* platform,
          map<string, string> properties);
     ~Impl();
+    void addContext(System& system, Integrator& integrator, Platform& platform, const map<string, string>& properties);
     /** Have each replica do a job in its own thread, with a seat in the meeting. */
     void run(Mode howToWork, const function<void(int)>& job) {
         if (getpid() != process)
@@ -110,6 +117,7 @@ public:
     System hostSystem;
     unique_ptr<Integrator> hostIntegrator;
     unique_ptr<Context> host; // nullptr where Contexts are not linked
+    vector<Kernel> queues;    // of the Contexts, where they have their own
     vector<unique_ptr<Context>> contexts;
     unique_ptr<Meeting> meeting; // its batches use the Contexts
     unique_ptr<ReplicaThreads> threads;
@@ -147,10 +155,11 @@ PaiNNReplicaContexts::Impl::Impl(const vector<System*>& systems, const vector<In
     if (!hasLinkedContexts(*platform))
         host.reset();
     for (size_t i = 0; i < systems.size(); i++)
-        contexts.emplace_back(host == nullptr ? new Context(*systems[i], *integrators[i], *platform, properties)
-                                              : Linker().link(*host, *systems[i], *integrators[i]));
-    meeting = make_unique<Meeting>(static_cast<int>(systems.size()), numThreads);
-    threads = make_unique<ReplicaThreads>(static_cast<int>(systems.size()));
+        addContext(*systems[i], *integrators[i], *platform, properties);
+    const int number = static_cast<int>(systems.size());
+    const bool hasCores = static_cast<int>(thread::hardware_concurrency()) >= number;
+    meeting = make_unique<Meeting>(number, numThreads, host != nullptr && hasCores);
+    threads = make_unique<ReplicaThreads>(number);
     if (!hasLinkedContexts(*platform))
         mode = Baton;
     for (size_t i = 0; i < systems.size(); i++)
@@ -159,6 +168,19 @@ PaiNNReplicaContexts::Impl::Impl(const vector<System*>& systems, const vector<In
 }
 
 PaiNNReplicaContexts::Impl::~Impl() = default;
+
+void PaiNNReplicaContexts::Impl::addContext(System& system, Integrator& integrator, Platform& platform,
+                                            const map<string, string>& properties) {
+    if (host == nullptr) {
+        contexts.push_back(make_unique<Context>(system, integrator, platform, properties));
+        return;
+    }
+    queues.reserve(queues.size() + 1);
+    contexts.reserve(contexts.size() + 1);
+    contexts.emplace_back(Linker().link(*host, system, integrator));
+    if (platform.supportsKernels({ownQueueKernelName()}))
+        queues.push_back(platform.createKernel(ownQueueKernelName(), Linker::open(*contexts.back())));
+}
 
 PaiNNReplicaContexts::PaiNNReplicaContexts(const vector<System*>& systems, const vector<Integrator*>& integrators)
     : impl(make_unique<Impl>(systems, integrators, nullptr, map<string, string>())) {}

@@ -100,7 +100,7 @@ TEST(Meeting, nobodyWaitsForEver) {
         for (int i = 0; i < 2 * numMembers; i++)
             kernels.push_back(
                 make_unique<NumberKernel>(static_cast<int>(random() % 8 ? 0 : random() % 4) - (seed % 2), shares));
-        Meeting meeting(numMembers, 1);
+        Meeting meeting(numMembers, 1, random() % 2 == 0);
         meeting.setTimeout(baton ? 100 : 1e-4 * (random() % 8));
         for (int round = 0; round < 2; round++) {
             meeting.open(baton ? Meeting::Order::Baton : Meeting::Order::Parallel);

@@ -24,8 +24,10 @@ class OPENMM_EXPORT_PAINN Meeting {
 public:
     /** Parallel: all members work at once. Baton: one at a time, in the order of their numbers. */
     enum class Order { Parallel, Baton };
-    /** @param numThreads   see CalcPaiNNStudentForceKernel::share() */
-    Meeting(int numMembers, int numThreads);
+    /** @param numThreads   see CalcPaiNNStudentForceKernel::share()
+     *  @param looksOut     with Order::Parallel, members look for their answers for a while before they sleep: for
+     * devices, which have it within microseconds, and machines with a core for every member */
+    Meeting(int numMembers, int numThreads, bool looksOut = false);
     Meeting(const Meeting&) = delete;
     Meeting& operator=(const Meeting&) = delete;
     ~Meeting();
@@ -67,9 +69,10 @@ private:
         int member;
         CalcPaiNNStudentForceKernel* kernel;
         SharedQuery query;
-        bool isAlone = false;    ///< nobody has evaluated it: its own thread has to
-        bool isAnswered = false; ///< the two in front of this one may be read
-        bool leads = false;      ///< the others wait for this one to evaluate
+        bool isAlone = false; ///< nobody has evaluated it: its own thread has to
+        bool leads = false;   ///< the others wait for this one to evaluate
+        /** Query and isAlone may be read; and if nobody has a baton, this object may be gone at any time. */
+        std::atomic<bool> isAnswered{false};
     };
     struct Member {
         bool isPresent = false;
@@ -87,6 +90,7 @@ private:
     void sit(int member);
     void leave(int member);
     double execute(Arrival& mine);
+    void lookOut(Guard& guard, const Arrival& mine) const;
     void wait(Guard& guard, Arrival& mine);
     bool hasArrived(int member) const;
     void passBaton(int from);
@@ -97,6 +101,7 @@ private:
     SharedEvaluation* findShared(const std::vector<Arrival*>& company);
 
     const int numThreads;
+    const bool looksOut;
     mutable std::mutex lock; // of all but companies and counts
     std::vector<Member> members;
     Order order = Order::Parallel;

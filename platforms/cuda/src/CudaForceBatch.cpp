@@ -50,8 +50,22 @@ CudaForceBatch::CudaForceBatch(const vector<CudaForceMember*>& members, shared_p
 }
 
 CudaForceBatch::~CudaForceBatch() {
-    if (event != nullptr)
-        cuEventDestroy(event);
+    if (done != nullptr)
+        cuEventDestroy(done);
+}
+
+CudaForceMember::~CudaForceMember() {
+    if (arrival != nullptr)
+        cuEventDestroy(arrival);
+}
+
+void CudaForceMember::markArrival() {
+    const CUstream stream = cc.getCurrentStream();
+    if (stream == nullptr)
+        return; // the legacy stream, which is that of all others too
+    if (arrival == nullptr)
+        PAINN_CUDA(cuEventCreate(&arrival, CU_EVENT_DISABLE_TIMING));
+    PAINN_CUDA(cuEventRecord(arrival, stream));
 }
 
 void CudaForceBatch::launch(vector<CudaForceQuery>& queries) {
@@ -67,11 +81,28 @@ void CudaForceBatch::launch(vector<CudaForceQuery>& queries) {
     if (all_of(queries.begin(), queries.end(), [](const CudaForceQuery& query) { return query.error != nullptr; }))
         return;
     const bool anyForces = findForceScales(queries);
-    const CUstream stream = members[0]->cc.getCurrentStream();
-    joinStreams(stream, true);
-    update(stream);
+    stream = members[0]->cc.getCurrentStream();
+    bool areOthers = false;
+    for (const CudaForceMember* member : members) {
+        if (member->cc.getCurrentStream() == stream)
+            continue;
+        areOthers = true;
+        if (member->arrival != nullptr)
+            PAINN_CUDA(cuStreamWaitEvent(stream, member->arrival, 0));
+    }
+    update();
     evaluator->launch(anyForces, stream);
-    joinStreams(stream, false);
+    if (!areOthers)
+        return;
+    if (done == nullptr)
+        PAINN_CUDA(cuEventCreate(&done, CU_EVENT_DISABLE_TIMING));
+    PAINN_CUDA(cuEventRecord(done, stream));
+}
+
+void CudaForceBatch::follow(int member) {
+    const CUstream own = members[member]->cc.getCurrentStream();
+    if (own != stream)
+        PAINN_CUDA(cuStreamWaitEvent(own, done, 0));
 }
 
 /** The first problem that an earlier evaluation has met is an error of the member whose atom it is. */
@@ -134,7 +165,7 @@ bool CudaForceBatch::findForceScales(const vector<CudaForceQuery>& queries) {
 }
 
 /** Bring the evaluator up to date with what has changed. */
-void CudaForceBatch::update(CUstream stream) {
+void CudaForceBatch::update() {
     if (newScales != scales || newWanted != wanted) {
         evaluator->setScales(newScales, newWanted, stream);
         scales = newScales;
@@ -173,23 +204,6 @@ vector<int> CudaForceBatch::findSlots() const {
             slots.push_back(slotOf[particle]);
     }
     return slots;
-}
-
-/**
- * Where members have streams of their own.
- *
- * @param before   the evaluation's stream waits for theirs; otherwise theirs for it
- */
-void CudaForceBatch::joinStreams(CUstream stream, bool before) {
-    for (const CudaForceMember* member : members) {
-        const CUstream other = member->cc.getCurrentStream();
-        if (other == stream)
-            continue;
-        if (event == nullptr)
-            PAINN_CUDA(cuEventCreate(&event, CU_EVENT_DISABLE_TIMING));
-        PAINN_CUDA(cuEventRecord(event, before ? other : stream));
-        PAINN_CUDA(cuStreamWaitEvent(before ? stream : other, event, 0));
-    }
 }
 
 vector<double> CudaForceBatch::getSubsystemEnergies(int member) {

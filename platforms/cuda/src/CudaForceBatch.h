@@ -20,8 +20,14 @@ struct CudaForceMember {
     const PaiNNStudentModel model;
     const bool periodic;
     const ForceEntries atoms;
+    ~CudaForceMember();
+    CudaForceMember(const CudaForceMember&) = delete;
+    CudaForceMember& operator=(const CudaForceMember&) = delete;
+    /** Note what the Context's stream, if it has one of its own, has to do before a batch may be evaluated. */
+    void markArrival();
     std::vector<int> elements; ///< [atoms] index into NetworkParameters::atomicNumbers
     int elementChanges = 0, slotChanges = 0;
+    CUevent arrival = nullptr; ///< nullptr: never marked
 };
 
 /** What one Context asks of an evaluation. */
@@ -44,10 +50,12 @@ public:
     CudaForceBatch(const CudaForceBatch&) = delete;
     CudaForceBatch& operator=(const CudaForceBatch&) = delete;
     /**
-     * Start an evaluation behind what each Context has in its stream, and have the streams wait for it. A member for
-     * whom an earlier evaluation has reported a problem gets it as an error and is left out.
+     * Start an evaluation in the stream of the first member, behind the arrivals of those with other streams. A member
+     * for whom an earlier evaluation has reported a problem gets it as an error and is left out.
      */
     void launch(std::vector<CudaForceQuery>& queries);
+    /** Have a member's stream, if it is another one, wait for the evaluation. */
+    void follow(int member);
     /** [its subsystems] unscaled energies of a member by the last evaluation, kJ/mol; waits. Throws its problem, if the
      * device has reported one. */
     std::vector<double> getSubsystemEnergies(int member);
@@ -68,15 +76,15 @@ private:
     void reportProblem(std::vector<CudaForceQuery>& queries);
     void prepare(size_t m, const CudaForceQuery& query);
     bool findForceScales(const std::vector<CudaForceQuery>& queries);
-    void update(CUstream stream);
+    void update();
     std::vector<int> findSlots() const;
-    void joinStreams(CUstream stream, bool before);
     std::vector<CudaForceMember*> members;
     std::shared_ptr<LoadedNetwork> network;
     std::vector<int> firstAtom, firstSubsystem;   // [members + 1]
     std::vector<int> elementChanges, slotChanges; // [members] as the evaluator knows them
     std::unique_ptr<CudaEvaluator> evaluator;
-    CUevent event = nullptr; // nullptr: not needed so far
+    CUstream stream = nullptr; // of the last evaluation
+    CUevent done = nullptr;    // likewise; nullptr: not needed so far
     // [subsystems]: what energies and forces are multiplied by, whether energies are judged, and nm; as the evaluator
     // has them, and as they are to be
     std::vector<double> energyScales, scales, newScales;

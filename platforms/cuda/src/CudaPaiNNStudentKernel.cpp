@@ -18,12 +18,14 @@ CudaCalcPaiNNStudentForceKernel::~CudaCalcPaiNNStudentForceKernel() {
     if (getpid() != process) { // nothing of CUDA may be touched here: it belongs to the other process
         derivatives.release();
         alone.release();
+        self.release();
         new shared_ptr<LoadedNetwork>(network);
         return;
     }
     ContextSelector selector(cc);
     derivatives.reset();
     alone.reset();
+    self.reset();
     network.reset();
 }
 
@@ -52,7 +54,9 @@ double CudaCalcPaiNNStudentForceKernel::execute(ContextImpl& context, bool inclu
     checkProcess();
     ContextSelector selector(cc);
     launchAlone({&context, includeForces});
-    finishExecute(*alone, 0);
+    executed = alone.get();
+    place = 0;
+    addDerivatives();
     return 0;
 }
 
@@ -101,13 +105,23 @@ void CudaCalcPaiNNStudentForceKernel::launchAlone(CudaForceQuery query) {
         rethrow_exception(queries[0].error);
 }
 
-/** What is left to be done when an evaluation has been started. */
-void CudaCalcPaiNNStudentForceKernel::finishExecute(CudaForceBatch& batch, int member) {
-    // Derivatives are read after evaluations without energy too, so they are always added.
+/** Derivatives are read after evaluations without energy too, so they are always added. */
+void CudaCalcPaiNNStudentForceKernel::addDerivatives() {
     if (derivatives != nullptr)
-        derivatives->add(batch.getDeviceEnergies(member));
-    executed = &batch;
-    place = member;
+        derivatives->add(executed->getDeviceEnergies(place));
+}
+
+void CudaCalcPaiNNStudentForceKernel::beginSharing() {
+    if (self == nullptr)
+        return;
+    ContextSelector selector(cc);
+    self->markArrival();
+}
+
+void CudaCalcPaiNNStudentForceKernel::finishSharing() {
+    ContextSelector selector(cc);
+    executed->follow(place);
+    addDerivatives();
 }
 
 /** @return the scaled energy of the evaluation that was started, kJ/mol */
@@ -159,8 +173,8 @@ public:
         batch->launch(own);
         for (size_t n = 0; n < kernels.size(); n++) {
             queries[n].error = own[n].error;
-            if (!own[n].error)
-                kernels[n]->finishExecute(*batch, static_cast<int>(n));
+            kernels[n]->executed = own[n].error ? nullptr : batch.get();
+            kernels[n]->place = static_cast<int>(n);
         }
     }
 

@@ -31,6 +31,8 @@ public:
     std::pair<const void*, int> getCompany() const override;
     std::unique_ptr<SharedEvaluation> share(const std::vector<CalcPaiNNStudentForceKernel*>& kernels,
                                             int numThreads) override;
+    void beginSharing() override;
+    void finishSharing() override;
 
 private:
     class ForceInfo;
@@ -40,7 +42,7 @@ private:
     class Shared;
     void checkProcess() const;
     void launchAlone(CudaForceQuery query);
-    void finishExecute(CudaForceBatch& batch, int member);
+    void addDerivatives();
     double finishEnergy();
 
     OpenMM::CudaContext& cc;

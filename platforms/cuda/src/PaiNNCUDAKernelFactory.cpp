@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include "CudaOwnQueueKernel.h"
 #include "CudaPaiNNStudentKernel.h"
 #include "internal/OpenMMVersion.h"
 #include "internal/windowsExportPaiNN.h"
@@ -17,10 +18,12 @@ namespace {
 class PaiNNCUDAKernelFactory : public KernelFactory {
 public:
     KernelImpl* createKernelImpl(string name, const Platform& platform, ContextImpl& context) const override {
+        auto data = reinterpret_cast<CudaPlatform::PlatformData*>(context.getPlatformData());
+        if (name == ownQueueKernelName())
+            return new CudaOwnQueueKernel(name, platform, *data->contexts[0]);
         if (name != CalcPaiNNStudentForceKernel::Name())
             throw OpenMMException("PaiNNStudentForce: the platform " + platform.getName() + " has no kernel '" + name +
                                   "'");
-        auto data = reinterpret_cast<CudaPlatform::PlatformData*>(context.getPlatformData());
         return new CudaCalcPaiNNStudentForceKernel(name, platform, *data->contexts[0]);
     }
 };
@@ -30,8 +33,11 @@ void registerFactories() {
         return; // the plugin for Reference says why
     for (int i = 0; i < Platform::getNumPlatforms(); i++) {
         Platform& platform = Platform::getPlatform(i);
-        if (platform.getName() == "CUDA")
-            platform.registerKernelFactory(CalcPaiNNStudentForceKernel::Name(), new PaiNNCUDAKernelFactory());
+        if (platform.getName() != "CUDA")
+            continue;
+        auto factory = new PaiNNCUDAKernelFactory(); // the platform deletes it, once
+        platform.registerKernelFactory(CalcPaiNNStudentForceKernel::Name(), factory);
+        platform.registerKernelFactory(ownQueueKernelName(), factory);
     }
 }
 
