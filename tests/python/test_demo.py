@@ -98,6 +98,21 @@ def test_replicas_as_subsystems(any_model):
     assert sorted(int(row[2]) for row in table) == list(range(16))
 
 
+@pytest.mark.parametrize("script", ["free_energy_vacuum.py", "free_energy_solvated.py"])
+def test_free_energy(script, tmp_path):
+    for package in ("pymbar", "alchemlyb", "matplotlib", "openmmml"):
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    if not bundledModels():
+        pytest.skip("no model is bundled")
+    lines = run(script, 0.4 if "vacuum" in script else 0.2, tmp_path / "picture.png").splitlines()
+    assert "energies of one evaluation for all states" in lines[0]
+    found = {line[:24].strip(): line[24:].split() for line in lines if "+-" in line}
+    assert set(found) == {"MBAR, all states", "BAR, sum of neighbours", "BAR, end states alone", "TI from dE/dlambda"}
+    # A handful of samples: all estimates are some kJ/mol, after energies of the free atoms were taken off.
+    assert all(abs(float(value)) < 60 and 0 < float(error) < 60 for value, _, error, _ in found.values())
+    assert (tmp_path / "picture.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
 def test_alanine_dipeptide_is_whole():
     topology = app.PDBFile(str(EXAMPLES / "data" / "alanine_dipeptide.pdb")).topology
     assert topology.getNumAtoms() == 22 and topology.getNumBonds() == 21
