@@ -113,6 +113,27 @@ def test_free_energy(script, tmp_path):
     assert (tmp_path / "picture.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
+def test_path_integral():
+    if not bundledModels():
+        pytest.skip("no model is bundled")
+    lines = run("path_integral.py", 0.2).splitlines()
+    found = [float(line[38:].split()[0]) for line in lines[1:6]]
+    assert found[3] == pytest.approx(30.7, abs=0.3) and found[4] == pytest.approx(11.22, abs=0.01)
+    assert all(np.isfinite(found[:3])) and found[1] > 15 and found[2] > 15
+    assert "us as subsystems" in lines[-1]
+
+
+def test_openmmtools_exchange():
+    for package in ("openmmml", "pymbar", "alchemlyb", "matplotlib", "mpiplus", "openmmtools"):
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    if not bundledModels():
+        pytest.skip("no model is bundled")
+    lines = run("openmmtools_exchange.py", 3).splitlines()
+    assert np.isfinite([float(word) for word in lines[-1].split(":")[1].split()[:3:2]]).all()
+    swaps = [float(word) for word in lines[-4].split(":")[1].split()]
+    assert len(swaps) == 4 and all(0 <= value <= 1 for value in swaps) and sum(swaps) > 0
+
+
 def test_alanine_dipeptide_is_whole():
     topology = app.PDBFile(str(EXAMPLES / "data" / "alanine_dipeptide.pdb")).topology
     assert topology.getNumAtoms() == 22 and topology.getNumBonds() == 21
