@@ -134,6 +134,19 @@ def test_openmmtools_exchange():
     assert len(swaps) == 4 and all(0 <= value <= 1 for value in swaps) and sum(swaps) > 0
 
 
+def test_multiple_time_steps(tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    if not bundledModels():
+        pytest.skip("no model is bundled")
+    lines = run("multiple_time_steps.py", 0.1, tmp_path / "picture.png").splitlines()
+    rows = {(line[:26].strip(), *line[26:].split()[:2]): np.array(line[26:].split()[2:], float) for line in lines[1:-1]}
+    assert len(rows) == 23
+    # A student of a twentieth of the weights takes the fast motions: half the fluctuation with the same long step.
+    assert rows["tiny student inside", "1.0", "2"][0] < 0.6 * rows["network alone", "1.0", "0"][0] < 0.4
+    assert rows["tiny student inside", "1.0", "2"][2] > 0
+    assert (tmp_path / "picture.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
 def test_alanine_dipeptide_is_whole():
     topology = app.PDBFile(str(EXAMPLES / "data" / "alanine_dipeptide.pdb")).topology
     assert topology.getNumAtoms() == 22 and topology.getNumBonds() == 21
