@@ -3,7 +3,7 @@
 
 A ring polymer at the temperature T is P copies of the molecule at P T, each atom tied to the same atom of the next copy
 by a spring of m (P kT / hbar)^2. As subsystems of one PaiNNStudentForce all beads are one batch a step; OpenMM's
-RPMDIntegrator evaluates one after the other. Argument: picoseconds of each (20: under a minute).
+RPMDIntegrator evaluates one after the other. Argument: picoseconds of each (10: some 4 minutes).
 """
 
 import sys
@@ -18,7 +18,7 @@ from openmmpainn import PaiNNStudentModel, SubsystemLangevinIntegrator, createSy
 from openmmpainn.progress import Progress
 
 R, HBAR = 0.00831446261815324, 0.06350779923  # kJ/mol/K, kJ/mol ps
-KELVIN, BEADS, STEP, STEPS_PER_SAMPLE = 300.0, 16, 0.0005, 10  # K, -, ps, -
+KELVIN, BEADS, STEP, STEPS_PER_SAMPLE = 300.0, 16, 0.00025, 20  # K, -, ps, -
 # 1/ps: RPMDIntegrator adds to it what damps the modes of the ring best, the integrator of subsystems does not.
 FRICTION, BEAD_FRICTION = 5.0, 100.0
 SPRINGS = 1  # their force group
@@ -131,7 +131,7 @@ def with_rpmd_integrator(system, positions, count):
 
 def main():
     """Run from the command line."""
-    picoseconds = float(sys.argv[1]) if len(sys.argv) > 1 else 20.0
+    picoseconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0
     count = max(20, round(picoseconds / STEP / STEPS_PER_SAMPLE))
     pdb = app.PDBFile(str(Path(__file__).parent / "data" / "water.pdb"))
     positions = np.array(pdb.positions.value_in_unit(unit.nanometer))

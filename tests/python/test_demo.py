@@ -128,7 +128,7 @@ def test_openmmtools_exchange():
         pytest.importorskip(package, reason=f"{package} is not installed")
     if not bundledModels():
         pytest.skip("no model is bundled")
-    lines = run("openmmtools_exchange.py", 3).splitlines()
+    lines = run("openmmtools_exchange.py", 2).splitlines()
     assert np.isfinite([float(word) for word in lines[-1].split(":")[1].split()[:3:2]]).all()
     swaps = [float(word) for word in lines[-4].split(":")[1].split()]
     assert len(swaps) == 4 and all(0 <= value <= 1 for value in swaps) and sum(swaps) > 0
@@ -138,12 +138,12 @@ def test_multiple_time_steps(tmp_path):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
     if not bundledModels():
         pytest.skip("no model is bundled")
-    lines = run("multiple_time_steps.py", 0.1, tmp_path / "picture.png").splitlines()
+    lines = run("multiple_time_steps.py", 0.05, tmp_path / "picture.png").splitlines()
     rows = {(line[:26].strip(), *line[26:].split()[:2]): np.array(line[26:].split()[2:], float) for line in lines[1:-1]}
-    assert len(rows) == 23
+    assert len(rows) == 18
     # A student of a twentieth of the weights takes the fast motions: half the fluctuation with the same long step.
     assert rows["tiny student inside", "1.0", "2"][0] < 0.6 * rows["network alone", "1.0", "0"][0] < 0.4
-    assert rows["tiny student inside", "1.0", "2"][2] > 0
+    assert rows["tiny student inside", "1.0", "2"][3] > 0
     assert (tmp_path / "picture.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
