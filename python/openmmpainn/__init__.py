@@ -5,9 +5,10 @@
 ``PaiNNStudentForce.fromTopology`` and ``createSystem`` make them from a Topology. ``replicate`` puts many copies of a
 molecule into one System and ``SubsystemLangevinIntegrator`` gives each a temperature; ``PaiNNReplicaContexts`` steps
 Contexts side by side with one evaluator; ``ReplicaExchangeSampler`` and ``ExpandedEnsembleSampler`` are OpenMM's
-samplers for many states. ``Evaluator`` computes energies and forces of plain arrays in batches, ``openmmpainn.ase`` is
-a calculator for ASE, ``openmmpainn.mlpotential`` brings the models to openmm-ml, and ``bundledModels`` lists those that
-come with this package.
+samplers for many states. ``createInterpolatedSystem`` leads from a force field to a network, and ``LambdaStates`` and
+``LambdaSamples`` evaluate the states between. ``Evaluator`` computes energies and forces of plain arrays in batches,
+``openmmpainn.ase`` is a calculator for ASE, ``openmmpainn.mlpotential`` brings the models to openmm-ml, and
+``bundledModels`` lists those that come with this package.
 
 These names are looked up when they are first used: importing the package alone needs neither OpenMM nor the compiled
 module, so that model files can also be written and networks trained where OpenMM is not installed.
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from .bundled import bundledModels
     from .evaluator import Evaluator
     from .expanded_ensemble import ExpandedEnsembleSampler
+    from .interpolation import createInterpolatedSystem
+    from .lambda_samples import LambdaSamples
+    from .lambda_states import LambdaStates
     from .model_warnings import ModelWarning
     from .painn import PaiNNStudentForce, PaiNNStudentModel
     from .replica_contexts import PaiNNReplicaContexts
@@ -36,6 +40,8 @@ __version__ = "0.1.0"
 __all__ = [
     "Evaluator",
     "ExpandedEnsembleSampler",
+    "LambdaSamples",
+    "LambdaStates",
     "ModelWarning",
     "PaiNNReplicaContexts",
     "PaiNNStudentForce",
@@ -44,6 +50,7 @@ __all__ = [
     "SubsystemLangevinIntegrator",
     "SubsystemTemperatureExchange",
     "bundledModels",
+    "createInterpolatedSystem",
     "createSystem",
     "replicate",
 ]
@@ -52,6 +59,8 @@ __all__ = [
 _MODULES = {
     "Evaluator": "evaluator",
     "ExpandedEnsembleSampler": "expanded_ensemble",
+    "LambdaSamples": "lambda_samples",
+    "LambdaStates": "lambda_states",
     "ModelWarning": "model_warnings",
     "PaiNNReplicaContexts": "replica_contexts",
     "PaiNNStudentForce": "painn",
@@ -60,6 +69,7 @@ _MODULES = {
     "SubsystemLangevinIntegrator": "subsystem_integrator",
     "SubsystemTemperatureExchange": "subsystem_exchange",
     "bundledModels": "bundled",
+    "createInterpolatedSystem": "interpolation",
     "createSystem": "topology",
     "replicate": "replicas",
 }

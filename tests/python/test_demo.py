@@ -112,6 +112,55 @@ def test_replica_exchange(any_model, tmp_path):
     assert log.shape == (6, 18) and log[-1, 1] == 30 and (np.sort(log[:, 2:]) == range(16)).all()
 
 
+@pytest.mark.parametrize("script", ["free_energy_vacuum.py", "free_energy_solvated.py"])
+def test_free_energy(script, tmp_path):
+    for package in ("pymbar", "alchemlyb", "matplotlib", "openmmml"):
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    if not bundledModels():
+        pytest.skip("no model is bundled")
+    lines = run(script, 0.4 if "vacuum" in script else 0.2, tmp_path / "picture.png").splitlines()
+    assert "energies of one evaluation for all states" in lines[0]
+    found = {line[:24].strip(): line[24:].split() for line in lines if "+-" in line}
+    assert set(found) == {"MBAR, all states", "BAR, sum of neighbours", "BAR, end states alone", "TI from dE/dlambda"}
+    # A handful of samples: all estimates are some kJ/mol, after energies of the free atoms were taken off.
+    assert all(abs(float(value)) < 60 and 0 < float(error) < 60 for value, _, error, _ in found.values())
+    assert (tmp_path / "picture.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_path_integral():
+    if not bundledModels():
+        pytest.skip("no model is bundled")
+    lines = run("path_integral.py", 0.2).splitlines()
+    found = [float(line[38:].split()[0]) for line in lines[1:6]]
+    assert found[3] == pytest.approx(30.7, abs=0.3) and found[4] == pytest.approx(11.22, abs=0.01)
+    assert all(np.isfinite(found[:3])) and found[1] > 15 and found[2] > 15
+    assert "us as subsystems" in lines[-1]
+
+
+def test_openmmtools_exchange():
+    for package in ("openmmml", "pymbar", "alchemlyb", "matplotlib", "mpiplus", "openmmtools"):
+        pytest.importorskip(package, reason=f"{package} is not installed")
+    if not bundledModels():
+        pytest.skip("no model is bundled")
+    lines = run("openmmtools_exchange.py", 2).splitlines()
+    assert np.isfinite([float(word) for word in lines[-1].split(":")[1].split()[:3:2]]).all()
+    swaps = [float(word) for word in lines[-4].split(":")[1].split()]
+    assert len(swaps) == 4 and all(0 <= value <= 1 for value in swaps) and sum(swaps) > 0
+
+
+def test_multiple_time_steps(tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+    if not bundledModels():
+        pytest.skip("no model is bundled")
+    lines = run("multiple_time_steps.py", 0.05, tmp_path / "picture.png").splitlines()
+    rows = {(line[:26].strip(), *line[26:].split()[:2]): np.array(line[26:].split()[2:], float) for line in lines[1:-1]}
+    assert len(rows) == 18
+    # A student of a twentieth of the weights takes the fast motions: half the fluctuation with the same long step.
+    assert rows["tiny student inside", "1.0", "2"][0] < 0.6 * rows["network alone", "1.0", "0"][0] < 0.4
+    assert rows["tiny student inside", "1.0", "2"][3] > 0
+    assert (tmp_path / "picture.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
 def test_alanine_dipeptide_is_whole():
     topology = app.PDBFile(str(EXAMPLES / "data" / "alanine_dipeptide.pdb")).topology
     assert topology.getNumAtoms() == 22 and topology.getNumBonds() == 21
