@@ -27,7 +27,7 @@ from openmmpainn import (
 )
 from openmmpainn.progress import Progress
 
-STEPS, ROUNDS = 25, 9
+ROUNDS = 9
 PDB = Path(__file__).resolve().parents[1] / "examples" / "data" / "alanine_dipeptide.pdb"
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -35,6 +35,7 @@ parser.add_argument("replicas", nargs="?", type=int, default=16)
 parser.add_argument("threads", nargs="?", default="1", help="of the CPU platform")
 parser.add_argument("platform", nargs="?", default="CPU")
 parser.add_argument("--model", help="a model file (default: the bundled one)")
+parser.add_argument("--steps", type=int, default=25, help="between two looks at positions")
 parser.add_argument("--contexts", type=int, default=8, help="of each kind at a time, at most")
 parser.add_argument("--json", metavar="FILE", type=Path, help="write the times there too")
 arguments = parser.parse_args()
@@ -106,8 +107,8 @@ with Progress("replicas", ROUNDS) as progress:
     for _ in range(ROUNDS):  # the cases take turns, so that what else the machine does meets all of them
         for name, (step, replicas) in cases.items():
             start = time.perf_counter()
-            step(STEPS)
-            times[name].append(1e6 * (time.perf_counter() - start) / STEPS / replicas)
+            step(arguments.steps)
+            times[name].append(1e6 * (time.perf_counter() - start) / arguments.steps / replicas)
         progress.advance()
 print(
     f"{n} replicas of {molecule.getNumParticles()} atoms, {num_contexts} Contexts in turn, {platform.getName()}, "
@@ -125,7 +126,7 @@ if arguments.json:
         "platform": platform.getName(),
         "properties": properties,
         "openmm": openmm.Platform.getOpenMMVersion(),
-        "steps": STEPS,
+        "steps": arguments.steps,
         "us_per_replica_step": times,
     }
     arguments.json.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")

@@ -19,7 +19,7 @@ if grep -q "PAINN_BUILD_PYTHON:BOOL=ON" "$BUILD/CMakeCache.txt" && [ -z "${PAINN
         --disable-pip-version-check install --no-index --no-build-isolation --no-deps --config-settings=build-dir="$BUILD/wheel" .
     step "openmmpainn benchmark" 400 bench.log "$BIN/openmmpainn" benchmark --model "$model" --platform CUDA --peers \
         --sizes 22,50,300,1000 --batches 1,16,64 --seconds 0.7 --no-memory --json "$OUTPUT/benchmark.json"
-    step "replicas as subsystems" 200 bench.log "$BIN/python" benchmarks/replicas.py 64 4 CUDA --model "$model" \
+    step "replicas as subsystems" 200 bench.log "$BIN/python" benchmarks/replicas.py 16 4 CUDA --model "$model" --steps 200 \
         --json "$OUTPUT/replicas.json"
 fi
 cat "$OUTPUT/bench.log"

@@ -198,7 +198,17 @@ TEST_P(Replicas, oneThatFailsLeavesTheOthersAlone) {
         vector<Vec3> positions = group[2].getState(State::Positions).getPositions();
         positions[4] = positions[3]; // the same place
         group[2].setPositions(positions);
-        const string message = getMessage([&] { group.contexts->step(3); });
+        // A GPU may report it some steps later, but has when it has been waited for.
+        string message;
+        for (int steps : {2, 1}) {
+            try {
+                group.contexts->step(steps);
+            }
+            catch (const OpenMMException& e) {
+                message = message.empty() ? e.what() : message;
+            }
+            group.getPositions();
+        }
         EXPECT_EQ(message.find("replica 2: "), 0) << message;
         auto found = group.getPositions();
         for (int i = 0; i < group.size(); i++)
