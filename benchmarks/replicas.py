@@ -35,6 +35,7 @@ parser.add_argument("replicas", nargs="?", type=int, default=16)
 parser.add_argument("threads", nargs="?", default="1", help="of the CPU platform")
 parser.add_argument("platform", nargs="?", default="CPU")
 parser.add_argument("--model", help="a model file (default: the bundled one)")
+parser.add_argument("--precision", default="mixed", help="of GPU platforms")
 parser.add_argument("--steps", type=int, default=25, help="between two looks at positions")
 parser.add_argument("--contexts", type=int, default=8, help="of each kind at a time, at most")
 parser.add_argument("--json", metavar="FILE", type=Path, help="write the times there too")
@@ -44,6 +45,8 @@ if arguments.replicas < 1 or arguments.contexts < 1:
 n, num_contexts = arguments.replicas, min(arguments.replicas, arguments.contexts)
 platform = openmm.Platform.getPlatform(arguments.platform)
 properties = {"Threads": arguments.threads} if platform.getName() == "CPU" else {}
+if "Precision" in platform.getPropertyNames():
+    properties["Precision"] = arguments.precision
 
 pdb = app.PDBFile(str(PDB))
 model = PaiNNStudentModel(arguments.model) if arguments.model else PaiNNStudentModel.bundled(bundledModels()[0])

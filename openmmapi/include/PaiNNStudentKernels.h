@@ -6,6 +6,7 @@
 #include "openmm/KernelImpl.h"
 #include "openmm/Platform.h"
 #include "openmm/System.h"
+#include "openmm/internal/ThreadPool.h"
 #include <exception>
 #include <memory>
 #include <string>
@@ -96,11 +97,11 @@ public:
     /**
      * Make what executes kernels as one batch. This kernel is the first of them.
      *
-     * @param kernels      of one company, one of each Context
-     * @param numThreads   for platforms that compute on the host; 0 for the platform's default
+     * @param kernels   of one company, one of each Context
+     * @param threads   for platforms that compute on the host; no two evaluations use them at the same time
      */
     virtual std::unique_ptr<SharedEvaluation> share(const std::vector<CalcPaiNNStudentForceKernel*>& /*kernels*/,
-                                                    int /*numThreads*/) {
+                                                    std::shared_ptr<OpenMM::ThreadPool> /*threads*/) {
         return nullptr;
     }
     /** Called by the Context's own thread before its query goes to a SharedEvaluation, which may be another's work. */

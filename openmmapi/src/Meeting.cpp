@@ -3,6 +3,7 @@
 #include "openmm/OpenMMException.h"
 #include <algorithm>
 #include <map>
+#include <tuple>
 
 using namespace OpenMM;
 using namespace std;
@@ -41,12 +42,17 @@ double Meeting::Seat::execute(CalcPaiNNStudentForceKernel& kernel, ContextImpl& 
     return meeting.execute(mine);
 }
 
+void Meeting::Seat::endStep() {
+    Arrival mine{member, nullptr, {nullptr, false, false}};
+    meeting.endStep(mine);
+}
+
 bool Meeting::Company::isAlive() const {
     return none_of(lives.begin(), lives.end(), [](const weak_ptr<const int>& life) { return life.expired(); });
 }
 
-Meeting::Meeting(int numMembers, int numThreads, bool looksOut)
-    : numThreads(numThreads), looksOut(looksOut), members(numMembers) {}
+Meeting::Meeting(int numMembers, shared_ptr<ThreadPool> threads, bool looksOut)
+    : threads(move(threads)), looksOut(looksOut), members(numMembers) {}
 
 Meeting::~Meeting() = default;
 
@@ -88,23 +94,9 @@ void Meeting::leave(int member) {
 }
 
 double Meeting::execute(Arrival& mine) {
+    mine.kernel->beginSharing();
     Guard guard(lock);
-    if (numPresent > 1) {
-        guard.unlock();
-        mine.kernel->beginSharing();
-        guard.lock();
-        if (arrivals.empty())
-            deadline = Clock::now() + timeout;
-        arrivals.push_back(&mine);
-        if (static_cast<int>(arrivals.size()) == numPresent)
-            close(guard);
-        else if (order == Order::Baton)
-            passBaton(mine.member);
-        lookOut(guard, mine);
-        wait(guard, mine);
-    }
-    else
-        mine.isAlone = true;
+    arrive(guard, mine);
     guard.unlock();
     if (mine.query.error)
         rethrow_exception(mine.query.error);
@@ -112,6 +104,24 @@ double Meeting::execute(Arrival& mine) {
         return mine.kernel->execute(*mine.query.context, mine.query.includeForces, mine.query.includeEnergy);
     mine.kernel->finishSharing();
     return mine.query.energy;
+}
+
+void Meeting::endStep(Arrival& mine) {
+    Guard guard(lock);
+    if (order == Order::Baton)
+        arrive(guard, mine);
+}
+
+void Meeting::arrive(Guard& guard, Arrival& mine) {
+    if (arrivals.empty())
+        deadline = Clock::now() + timeout;
+    arrivals.push_back(&mine);
+    if (static_cast<int>(arrivals.size()) == numPresent)
+        close(guard);
+    else if (order == Order::Baton)
+        passBaton(mine.member);
+    lookOut(guard, mine);
+    wait(guard, mine);
 }
 
 /** To be woken by the system takes longer than a step of OpenMM on a GPU. */
@@ -195,11 +205,14 @@ void Meeting::close(Guard& guard) {
 
 void Meeting::evaluate(const vector<Arrival*>& together) {
     lock_guard<mutex> guard(evaluating);
-    map<pair<const void*, int>, vector<Arrival*>> parties;
+    map<tuple<const Platform*, const void*, int>, vector<Arrival*>> parties;
     for (Arrival* arrival : together)
-        parties[arrival->kernel->getCompany()].push_back(arrival);
+        if (CalcPaiNNStudentForceKernel* kernel = arrival->kernel) {
+            const auto [company, kind] = kernel->getCompany();
+            parties[{&kernel->getPlatform(), company, kind}].push_back(arrival);
+        }
     for (auto& [key, party] : parties)
-        if (key.first != nullptr && party.size() > 1)
+        if (get<1>(key) != nullptr && (party.size() > 1 || threads != nullptr))
             evaluateCompany(party);
         else
             for (Arrival* arrival : party)
@@ -225,6 +238,8 @@ void Meeting::evaluateCompany(const vector<Arrival*>& company) {
     }
     for (size_t n = 0; n < company.size(); n++)
         company[n]->query = queries[n];
+    if (company.size() == 1)
+        return; // no batch to speak of, but it has all threads
     numBatches++;
     numShared += static_cast<long long>(company.size());
 }
@@ -246,10 +261,15 @@ SharedEvaluation* Meeting::findShared(const vector<Arrival*>& company) {
     else
         companies.splice(companies.begin(), companies, found);
     Company& now = companies.front();
-    if (now.shared == nullptr && (!isNew || kernels.size() == members.size()))
-        now.shared = kernels[0]->share(kernels, numThreads);
     if (companies.size() > MOST_COMPANIES)
         companies.pop_back();
+    if (now.shared == nullptr && !now.cannotShare && (!isNew || kernels.size() == members.size()))
+        try {
+            now.shared = kernels[0]->share(kernels, threads);
+        }
+        catch (const exception&) { // each has what it needs by itself
+            now.cannotShare = true;
+        }
     return now.shared.get();
 }
 

@@ -14,7 +14,10 @@
 #include "openmm/QTBIntegrator.h"
 #include "openmm/VerletIntegrator.h"
 #include "openmm/internal/ContextImpl.h"
+#include "openmm/internal/ThreadPool.h"
 #include <algorithm>
+#include <atomic>
+#include <functional>
 #include <thread>
 #include <unistd.h>
 
@@ -29,8 +32,7 @@ template <class... Classes, class Base> bool isOneOf(const Base& object) {
     return ((dynamic_cast<const Classes*>(&object) != nullptr) || ...);
 }
 
-/** Whether it draws from the one generator that OpenMM has for the process (or works with arrays of the whole of it).
- */
+/** Whether it draws from the one generator that OpenMM has for the process. */
 bool sharesRandomNumbers(const Integrator& integrator) {
     if (auto compound = dynamic_cast<const CompoundIntegrator*>(&integrator)) {
         for (int i = 0; i < compound->getNumIntegrators(); i++)
@@ -75,17 +77,21 @@ protected:
     throw OpenMMException("PaiNNReplicaContexts: " + fault);
 }
 
-/** Throw the first exception of all replicas, if there is one. */
+/** Throw the first exception of all replicas, if there is one, and name those that have failed too. */
 void throwFirst(const vector<exception_ptr>& errors) {
-    for (size_t i = 0; i < errors.size(); i++) {
-        if (!errors[i])
-            continue;
-        try {
-            rethrow_exception(errors[i]);
-        }
-        catch (const exception& e) {
-            throw OpenMMException("replica " + to_string(i) + ": " + e.what());
-        }
+    const auto first = find_if(errors.begin(), errors.end(), [](const exception_ptr& e) { return e != nullptr; });
+    if (first == errors.end())
+        return;
+    string others;
+    for (auto other = first + 1; other != errors.end(); other++)
+        if (*other)
+            others += (others.empty() ? " (failed too: replica " : ", ") + to_string(other - errors.begin());
+    others += others.empty() ? "" : ")";
+    try {
+        rethrow_exception(*first);
+    }
+    catch (const exception& e) {
+        throw OpenMMException("replica " + to_string(first - errors.begin()) + ": " + e.what() + others);
     }
 }
 
@@ -98,13 +104,21 @@ public:
     ~Impl();
     void addContext(System& system, Integrator& integrator, Platform& platform, const map<string, string>& properties);
     /** Have each replica do a job in its own thread, with a seat in the meeting. */
-    void run(Mode howToWork, const function<void(int)>& job) {
+    void run(Mode howToWork, const function<void(int, Meeting::Seat&)>& job) {
         if (getpid() != process)
             fail("this object belongs to the process that this one was forked from; its threads are not here");
+        if (isBusy.exchange(true))
+            fail("another thread is using this object");
+        struct Release {
+            atomic<bool>& isBusy;
+            ~Release() {
+                isBusy = false;
+            }
+        } release{isBusy};
         meeting->open(howToWork == Baton ? Meeting::Order::Baton : Meeting::Order::Parallel);
         throwFirst(threads->run([&](int i) {
             Meeting::Seat seat(*meeting, i);
-            job(i);
+            job(i, seat);
         }));
     }
 
@@ -112,6 +126,7 @@ public:
     const pid_t process = getpid();
     Mode mode = Parallel;
     bool hasStepped = false;
+    atomic<bool> isBusy{false};
     // What stands further down goes first. The host has to go last, see openmm-internals: Contexts that are linked to
     // it use what it owns.
     System hostSystem;
@@ -144,12 +159,14 @@ PaiNNReplicaContexts::Impl::Impl(const vector<System*>& systems, const vector<In
             fail("the property " + string(name) + " is '" + properties[name] +
                  "', but all replicas of one object work on one device; make an object for each device");
     hostSystem.addParticle(1.0);
-    host = platform == nullptr ? make_unique<Context>(hostSystem, *hostIntegrator)
-                               : make_unique<Context>(hostSystem, *hostIntegrator, *platform, properties);
-    platform = &host->getPlatform();
-    int numThreads = 0;
+    if (platform == nullptr) { // the one that a Context for the first System would choose
+        VerletIntegrator integrator(0.001);
+        platform = &Context(*systems[0], integrator).getPlatform();
+    }
+    host = make_unique<Context>(hostSystem, *hostIntegrator, *platform, properties);
+    shared_ptr<ThreadPool> pool;
     if (platform->getName() == "CPU") {
-        numThreads = stoi(platform->getPropertyValue(*host, "Threads"));
+        pool = make_shared<ThreadPool>(stoi(platform->getPropertyValue(*host, "Threads")));
         properties["Threads"] = "1"; // the network has all of them, for all replicas
     }
     if (!hasLinkedContexts(*platform))
@@ -158,10 +175,10 @@ PaiNNReplicaContexts::Impl::Impl(const vector<System*>& systems, const vector<In
         addContext(*systems[i], *integrators[i], *platform, properties);
     const int number = static_cast<int>(systems.size());
     const bool hasCores = static_cast<int>(thread::hardware_concurrency()) >= number;
-    meeting = make_unique<Meeting>(number, numThreads, host != nullptr && hasCores);
+    meeting = make_unique<Meeting>(number, pool, host != nullptr && hasCores);
     threads = make_unique<ReplicaThreads>(number);
-    if (!hasLinkedContexts(*platform))
-        mode = Baton;
+    if (!platform->supportsKernels({ownQueueKernelName()}))
+        mode = Baton; // everything is computed on the host
     for (size_t i = 0; i < systems.size(); i++)
         if (sharesRandomNumbers(*systems[i]) || sharesRandomNumbers(*integrators[i]))
             mode = Baton;
@@ -208,10 +225,19 @@ Context& PaiNNReplicaContexts::getContext(int index) {
 void PaiNNReplicaContexts::step(int steps) {
     if (steps < 0)
         fail("the number of steps is " + to_string(steps) + "; it must not be negative");
-    auto advance = [this](Mode mode, int steps) { impl->run(mode, [&](int i) { impl->integrators[i]->step(steps); }); };
+    auto advance = [this](Mode mode, int steps) {
+        impl->run(mode, [&](int i, Meeting::Seat& seat) {
+            if (mode == Parallel)
+                impl->integrators[i]->step(steps);
+            for (int n = 0; mode == Baton && n < steps; n++) {
+                impl->integrators[i]->step(1);
+                seat.endStep();
+            }
+        });
+    };
     if (!impl->hasStepped && steps > 0) {
-        impl->hasStepped = true;
         advance(Baton, 1); // OpenMM sets up at the first step, not all of it fit for several threads at once
+        impl->hasStepped = true;
         steps--;
     }
     if (steps > 0)
@@ -221,7 +247,7 @@ void PaiNNReplicaContexts::step(int steps) {
 void PaiNNReplicaContexts::computeStateEnergies(const vector<map<string, double>>& states,
                                                 vector<vector<double>>& energies, int groups) {
     energies.assign(getNumContexts(), vector<double>(states.size()));
-    auto compute = [&](int i) {
+    auto compute = [&](int i, Meeting::Seat&) {
         Context& context = *impl->contexts[i];
         const map<string, double> before = context.getParameters();
         map<map<string, double>, double> known; // states that do not differ are evaluated once

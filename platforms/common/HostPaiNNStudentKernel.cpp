@@ -65,11 +65,11 @@ pair<const void*, int> HostCalcPaiNNStudentForceKernel::getCompany() const {
 }
 
 unique_ptr<SharedEvaluation> HostCalcPaiNNStudentForceKernel::share(const vector<CalcPaiNNStudentForceKernel*>& kernels,
-                                                                    int numThreads) {
+                                                                    shared_ptr<ThreadPool> threads) {
     vector<HostForce*> forces;
     for (CalcPaiNNStudentForceKernel* kernel : kernels)
         forces.push_back(dynamic_cast<HostCalcPaiNNStudentForceKernel&>(*kernel).hostForce.get());
-    return make_unique<Shared>(forces, makeShared(numThreads));
+    return make_unique<Shared>(forces, makeShared(move(threads)));
 }
 
 } // namespace PaiNNPlugin

@@ -8,8 +8,8 @@
 
 namespace PaiNNPlugin {
 
-/** Makes what makes evaluators with threads of their own; 0: as many as the platform has by default. */
-using SharedEvaluatorFactory = std::function<EvaluatorFactory(int numThreads)>;
+/** Makes what makes evaluators that use given threads, where they use any. */
+using SharedEvaluatorFactory = std::function<EvaluatorFactory(std::shared_ptr<OpenMM::ThreadPool> threads)>;
 
 /** Works on OpenMM's own arrays: for the Reference platform and those derived from it, such as CPU. */
 class HostCalcPaiNNStudentForceKernel : public CalcPaiNNStudentForceKernel {
@@ -23,7 +23,7 @@ public:
     /** Forces with the same model, all with or all without periodic boundaries. */
     std::pair<const void*, int> getCompany() const override;
     std::unique_ptr<SharedEvaluation> share(const std::vector<CalcPaiNNStudentForceKernel*>& kernels,
-                                            int numThreads) override;
+                                            std::shared_ptr<OpenMM::ThreadPool> threads) override;
 
 private:
     class Shared;

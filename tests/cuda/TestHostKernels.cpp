@@ -190,6 +190,29 @@ TEST_P(HostKernelTest, takesNewElements) {
     EXPECT_TRUE(after == batch({atoms}).evaluate());
 }
 
+TEST_P(HostKernelTest, everySubsystemHasItsOwnProblem) {
+    CudaBatch all = batch({molecule(5, 1), molecule(12, 2), molecule(7, 3)}, nullptr, 3);
+    const CudaResult good = all.evaluate();
+    const std::vector<double> positions = all.positions;
+    std::copy(&all.positions[3 * 1], &all.positions[3 * 2], &all.positions[3 * 3]);
+    all.positions[3 * 20] = NAN;
+    all.evaluate();
+    const std::vector<DeviceStatus> problems = all.evaluator->getProblems(nullptr);
+    ASSERT_EQ(problems.size(), 3u);
+    EXPECT_EQ(problems[0].problem, DeviceStatus::Coincident);
+    EXPECT_EQ(problems[0].atom1, 1);
+    EXPECT_EQ(problems[0].atom2, 3);
+    EXPECT_EQ(problems[1].problem, DeviceStatus::None);
+    EXPECT_EQ(problems[2].problem, DeviceStatus::BadPosition);
+    EXPECT_EQ(problems[2].atom1, 20);
+    all.evaluator->resetStatus();
+    for (const DeviceStatus& one : all.evaluator->getProblems(nullptr))
+        EXPECT_EQ(one.problem, DeviceStatus::None);
+    all.positions = positions;
+    EXPECT_TRUE(all.evaluate() == good);
+    EXPECT_EQ(all.evaluator->getStatus().problem, DeviceStatus::None);
+}
+
 TEST_P(HostKernelTest, namesAtomsAtTheSamePlace) {
     CudaBatch all = batch({molecule(5, 1), molecule(12, 2)}, nullptr, 3);
     const CudaResult good = all.evaluate();

@@ -106,6 +106,30 @@ TEST_P(Replicas, dynamicsHasTheBitsOfContextsAlone) {
     }
 }
 
+/** On Reference and CPU this integrator draws from the generator of the process, before and after forces. */
+TEST_P(Replicas, batonDoesNotDependOnHowManyStepsAreMadeAtATime) {
+    auto makeIntegrator = [](int i) {
+        auto integrator = make_unique<CustomIntegrator>(0.0005);
+        integrator->addComputePerDof("v", "v + 0.01*gaussian");
+        integrator->addComputePerDof("x", "x + 0.5*dt*v");
+        integrator->addComputePerDof("v", "v + dt*f/m");
+        integrator->addComputePerDof("x", "x + 0.5*dt*v");
+        integrator->addComputePerDof("v", "v + 0.01*gaussian");
+        integrator->setRandomNumberSeed(3 + i);
+        return integrator;
+    };
+    vector<vector<double>> expected;
+    for (const vector<int>& pieces : {vector<int>{6}, {1, 2, 3}, {4, 1, 1}}) {
+        Group group = makeClusters({5, 8, 13}, makeIntegrator);
+        EXPECT_EQ(group.contexts->getMode(), PaiNNReplicaContexts::Baton);
+        for (int steps : pieces)
+            group.contexts->step(steps);
+        if (expected.empty())
+            expected = group.getPositions();
+        EXPECT_EQ(group.getPositions(), expected) << pieces.size();
+    }
+}
+
 TEST_P(Replicas, eachHasItsOwnBox) {
     const PaiNNStudentModel model = makeGentleModel();
     auto make = [&] {

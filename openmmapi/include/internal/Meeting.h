@@ -18,16 +18,17 @@ namespace PaiNNPlugin {
  * Where threads that each work on a Context meet, so that their forces are evaluated as one batch. Members are threads,
  * not Contexts: what a member's Context does in inner Contexts is its own too. A member that evaluates a force waits
  * until all others do so or have left, or for a limited time; the one who comes last evaluates for everybody. Members
- * wait for each other, never for a device. What each is given does not depend on the company, bit for bit.
+ * wait for each other, for a device only where it has reported a problem or memory is taken for a new batch. What each
+ * is given does not depend on the company, bit for bit.
  */
 class OPENMM_EXPORT_PAINN Meeting {
 public:
     /** Parallel: all members work at once. Baton: one at a time, in the order of their numbers. */
     enum class Order { Parallel, Baton };
-    /** @param numThreads   see CalcPaiNNStudentForceKernel::share()
+    /** @param threads      that evaluate, see CalcPaiNNStudentForceKernel::share(); nullptr on platforms with a device
      *  @param looksOut     with Order::Parallel, members look for their answers for a while before they sleep: for
      * devices, which have it within microseconds, and machines with a core for every member */
-    Meeting(int numMembers, int numThreads, bool looksOut = false);
+    explicit Meeting(int numMembers, std::shared_ptr<OpenMM::ThreadPool> threads = nullptr, bool looksOut = false);
     Meeting(const Meeting&) = delete;
     Meeting& operator=(const Meeting&) = delete;
     ~Meeting();
@@ -57,6 +58,11 @@ public:
         /** Do what the kernel's execute() does. */
         double execute(CalcPaiNNStudentForceKernel& kernel, OpenMM::ContextImpl& context, bool includeForces,
                        bool includeEnergy);
+        /**
+         * To be called after every step of an integrator. With a baton it goes around here too, so that the order of
+         * all that members do does not depend on how many steps are made at a time.
+         */
+        void endStep();
 
     private:
         Meeting& meeting;
@@ -67,11 +73,11 @@ public:
 private:
     struct Arrival {
         int member;
-        CalcPaiNNStudentForceKernel* kernel;
+        CalcPaiNNStudentForceKernel* kernel; ///< nullptr: only the baton is to go around
         SharedQuery query;
         bool isAlone = false; ///< nobody has evaluated it: its own thread has to
         bool leads = false;   ///< the others wait for this one to evaluate
-        /** Query and isAlone may be read; and if nobody has a baton, this object may be gone at any time. */
+        /** Query and isAlone may be read, and if nobody has a baton this object may go at any time. */
         std::atomic<bool> isAnswered{false};
     };
     struct Member {
@@ -83,6 +89,7 @@ private:
         std::vector<CalcPaiNNStudentForceKernel*> kernels;
         std::vector<std::weak_ptr<const int>> lives;
         std::unique_ptr<SharedEvaluation> shared;
+        bool cannotShare = false; ///< there was not enough memory for it
         bool isAlive() const;
     };
     using Guard = std::unique_lock<std::mutex>;
@@ -90,6 +97,8 @@ private:
     void sit(int member);
     void leave(int member);
     double execute(Arrival& mine);
+    void endStep(Arrival& mine);
+    void arrive(Guard& guard, Arrival& mine);
     void lookOut(Guard& guard, const Arrival& mine) const;
     void wait(Guard& guard, Arrival& mine);
     bool hasArrived(int member) const;
@@ -100,7 +109,7 @@ private:
     void evaluateCompany(const std::vector<Arrival*>& company);
     SharedEvaluation* findShared(const std::vector<Arrival*>& company);
 
-    const int numThreads;
+    const std::shared_ptr<OpenMM::ThreadPool> threads;
     const bool looksOut;
     mutable std::mutex lock; // of all but companies and counts
     std::vector<Member> members;

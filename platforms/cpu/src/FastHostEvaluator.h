@@ -20,9 +20,9 @@ public:
     FastHostEvaluator(const PaiNNStudentModel& model, const std::vector<int>& elements,
                       const std::vector<int>& subsystems, OpenMM::ThreadPool& threads)
         : fast(getFastNetwork(model), elements, subsystems, threads) {}
-    /** As the other, with threads of its own. */
+    /** As the other, with threads that it keeps alive. */
     FastHostEvaluator(const PaiNNStudentModel& model, const std::vector<int>& elements,
-                      const std::vector<int>& subsystems, std::unique_ptr<OpenMM::ThreadPool> threads)
+                      const std::vector<int>& subsystems, std::shared_ptr<OpenMM::ThreadPool> threads)
         : ownThreads(std::move(threads)), fast(getFastNetwork(model), elements, subsystems, *ownThreads) {}
     void setElements(const std::vector<int>& elements) override {
         fast.setElements(elements);
@@ -41,7 +41,7 @@ public:
     }
 
 private:
-    std::unique_ptr<OpenMM::ThreadPool> ownThreads; // stop after everything that uses them
+    std::shared_ptr<OpenMM::ThreadPool> ownThreads; // stop after everything that uses them
     FastEvaluator fast;
 };
 

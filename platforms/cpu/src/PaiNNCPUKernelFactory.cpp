@@ -36,12 +36,17 @@ EvaluatorFactory makeFactory(ThreadPool& threads) {
     };
 }
 
-/** An Evaluator with threads of its own; 0: as many as OpenMM's CPU platform would take. */
-EvaluatorFactory makeWithOwnThreads(int numThreads) {
-    return [numThreads](const PaiNNStudentModel& model, const vector<int>& elements, const vector<int>& subsystems) {
-        const int number = numThreads > 0 ? numThreads : getDefaultNumThreads();
-        return make_unique<FastHostEvaluator>(model, elements, subsystems, make_unique<ThreadPool>(number));
+/** An Evaluator that keeps its threads alive. */
+EvaluatorFactory makeWithThreads(const shared_ptr<ThreadPool>& threads) {
+    return [threads](const PaiNNStudentModel& model, const vector<int>& elements, const vector<int>& subsystems) {
+        return make_unique<FastHostEvaluator>(model, elements, subsystems, threads);
     };
+}
+
+/** An Evaluator with threads of its own. */
+unique_ptr<Evaluator> makeWithOwnThreads(const PaiNNStudentModel& model, const vector<int>& elements,
+                                         const vector<int>& subsystems) {
+    return make_unique<FastHostEvaluator>(model, elements, subsystems, make_shared<ThreadPool>(getDefaultNumThreads()));
 }
 
 class PaiNNCPUKernelFactory : public KernelFactory {
@@ -51,10 +56,10 @@ public:
             throw OpenMMException("PaiNNStudentForce: the platform " + platform.getName() + " has no kernel '" + name +
                                   "'");
         if (platform.getName() != "CPU")
-            return new HostCopyCalcPaiNNStudentForceKernel(name, platform, context, makeWithOwnThreads(0));
+            return new HostCopyCalcPaiNNStudentForceKernel(name, platform, context, makeWithOwnThreads);
         // The data of the class that the CPU platform is derived from holds the threads too.
         auto data = reinterpret_cast<ReferencePlatform::PlatformData*>(context.getPlatformData());
-        return new HostCalcPaiNNStudentForceKernel(name, platform, makeFactory(data->threads), makeWithOwnThreads);
+        return new HostCalcPaiNNStudentForceKernel(name, platform, makeFactory(data->threads), makeWithThreads);
     }
 };
 

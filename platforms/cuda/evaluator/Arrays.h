@@ -29,7 +29,12 @@ struct Home {
     double box[9]; ///< nm, rows are vectors
 };
 
-/** What kernels report: a problem (DeviceStatus), and how full the lists were at most. */
+/** The first problem of a subsystem since the host has looked (DeviceStatus). */
+struct Problem {
+    int problem, atom1, atom2, unused;
+};
+
+/** What kernels report: the first problem of all (DeviceStatus), and how full the lists were at most. */
 struct Report {
     int problem, atom1, atom2;
     int mostEdges;      ///< of one atom, over all evaluations
@@ -47,6 +52,7 @@ struct Arrays {
     PAINN_ADDRESS(const int) elements;    ///< [N]
     PAINN_ADDRESS(const int) subsystemOf; ///< [N]
     PAINN_ADDRESS(const int) starts;      ///< [S + 1] first atom of each subsystem
+    PAINN_ADDRESS(Problem) problems;      ///< [S]
     PAINN_ADDRESS(Report) report;         ///< on the device
     PAINN_ADDRESS(Report) hostReport;     ///< its copy in memory of the host
     // The network

@@ -78,6 +78,15 @@ DeviceStatus CudaEvaluator::getStatus() const {
     return status;
 }
 
+std::vector<DeviceStatus> CudaEvaluator::getProblems(Device::Stream stream) const {
+    std::vector<Problem> found(state->arrays.numSubsystems);
+    state->device.download(found.data(), state->arrays.problems, found.size() * sizeof(Problem), stream);
+    std::vector<DeviceStatus> problems;
+    for (const Problem& one : found)
+        problems.push_back({one.problem, one.atom1, one.atom2});
+    return problems;
+}
+
 size_t CudaEvaluator::getMemory() const {
     size_t bytes = 0;
     for (const DeviceMemory& memory : state->memory)
@@ -91,6 +100,8 @@ void CudaEvaluator::resetStatus() {
     Report kept = empty;
     kept.mostEdges = before.mostEdges;
     kept.mostCandidates = before.mostCandidates;
+    const std::vector<Problem> none(state->arrays.numSubsystems, Problem{});
+    state->upload(state->arrays.problems, none, nullptr);
     state->device.upload(state->arrays.report, &kept, sizeof(kept), nullptr);
     state->device.synchronize(nullptr);
     *state->report = kept;

@@ -68,6 +68,8 @@ public:
     Device::Address getDeviceEnergies(int subsystem) const;
     /** Look, without waiting, at what evaluations have reported so far; the first problem since resetStatus(). */
     DeviceStatus getStatus() const;
+    /** [subsystems] the first problem of each since resetStatus(); waits. */
+    std::vector<DeviceStatus> getProblems(Device::Stream stream) const;
     /** Bytes on the device, beside edges and candidates. */
     size_t getMemory() const;
     /** Forget problems. To be called when nothing is under way. */

@@ -37,6 +37,7 @@ CudaEvaluator::State::State(std::shared_ptr<const CudaNetwork> network, const st
     arrays.starts = allocate((S + 1) * sizeof(int));
     arrays.homes = allocate(S * sizeof(Home));
     arrays.scales = allocate(S * sizeof(Scale));
+    arrays.problems = allocate(S * sizeof(Problem));
     arrays.report = allocate(sizeof(Report));
     arrays.hostReport = reinterpret_cast<uint64_t>(report);
     upload(arrays.subsystemOf, subsystems, nullptr);

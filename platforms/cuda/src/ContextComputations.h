@@ -58,7 +58,7 @@ class CudaCalcPaiNNStudentForceKernel::BeginComputation : public OpenMM::Compute
 public:
     explicit BeginComputation(CudaCalcPaiNNStudentForceKernel& kernel) : kernel(kernel) {}
     void computeForceAndEnergy(bool, bool, int) override {
-        kernel.executed = nullptr;
+        kernel.wasExecuted = false;
     }
 
 private:
@@ -70,7 +70,7 @@ class CudaCalcPaiNNStudentForceKernel::EnergyComputation : public OpenMM::Comput
 public:
     explicit EnergyComputation(CudaCalcPaiNNStudentForceKernel& kernel) : kernel(kernel) {}
     double computeForceAndEnergy(bool, bool includeEnergy, int) override {
-        return includeEnergy && kernel.executed != nullptr ? kernel.finishEnergy() : 0;
+        return includeEnergy && kernel.wasExecuted ? kernel.finishEnergy() : 0;
     }
 
 private:

@@ -145,11 +145,18 @@ void CudaDevice::compile(const vector<Launch>& launches) {
         if (modules.count(group) == 0)
             compiled[group];
     }
-    for (auto& entry : compiled)
-        entry.second = async(std::launch::async, [this, context, group = entry.first] {
+    for (auto& entry : compiled) {
+        auto compileGroup = [this, context, group = entry.first] {
             PAINN_CUDA(cuCtxSetCurrent(context)); // of this thread, which ends with it
             return compiler(limits, group);
-        });
+        };
+        try {
+            entry.second = async(std::launch::async, compileGroup);
+        }
+        catch (const system_error&) { // no more threads
+            entry.second = async(std::launch::deferred, compileGroup);
+        }
+    }
     exception_ptr failure;
     for (auto& [group, module] : compiled)
         try {

@@ -26,7 +26,8 @@ ContextArrays getArrays(CudaContext& cc) {
 
 CudaForceBatch::CudaForceBatch(const vector<CudaForceMember*>& members, shared_ptr<LoadedNetwork> network)
     : members(members), network(move(network)), firstAtom(1, 0), firstSubsystem(1, 0),
-      elementChanges(members.size(), 0), slotChanges(members.size(), -1) {
+      elementChanges(members.size(), 0), slotChanges(members.size(), -1), cudaContext(members[0]->cc.getContext()),
+      problems(members.size()) {
     vector<int> elements, subsystems;
     vector<ContextArrays> arrays;
     for (size_t m = 0; m < members.size(); m++) {
@@ -50,8 +51,14 @@ CudaForceBatch::CudaForceBatch(const vector<CudaForceMember*>& members, shared_p
 }
 
 CudaForceBatch::~CudaForceBatch() {
+    const bool isCurrent = (cuCtxPushCurrent(cudaContext) == CUDA_SUCCESS);
     if (done != nullptr)
         cuEventDestroy(done);
+    evaluator.reset();
+    network.reset();
+    CUcontext popped;
+    if (isCurrent)
+        cuCtxPopCurrent(&popped);
 }
 
 CudaForceMember::~CudaForceMember() {
@@ -69,9 +76,9 @@ void CudaForceMember::markArrival() {
 }
 
 void CudaForceBatch::launch(vector<CudaForceQuery>& queries) {
-    reportProblem(queries);
     for (size_t m = 0; m < members.size(); m++)
         try {
+            throwProblem(static_cast<int>(m)); // of an earlier evaluation
             if (!queries[m].error)
                 prepare(m, queries[m]);
         }
@@ -103,20 +110,6 @@ void CudaForceBatch::follow(int member) {
     const CUstream own = members[member]->cc.getCurrentStream();
     if (own != stream)
         PAINN_CUDA(cuStreamWaitEvent(own, done, 0));
-}
-
-/** The first problem that an earlier evaluation has met is an error of the member whose atom it is. */
-void CudaForceBatch::reportProblem(vector<CudaForceQuery>& queries) {
-    const DeviceStatus status = evaluator->getStatus();
-    if (status.problem == DeviceStatus::None)
-        return;
-    const int member = findMember(status.atom1);
-    try {
-        throwProblem(member);
-    }
-    catch (...) {
-        queries[member].error = current_exception();
-    }
 }
 
 /** Check what a Context asks, and note box and scales. */
@@ -179,8 +172,6 @@ void CudaForceBatch::update() {
     for (size_t m = 0; m < members.size(); m++) {
         newSlots = newSlots || slotChanges[m] != members[m]->slotChanges;
         newElements = newElements || elementChanges[m] != members[m]->elementChanges;
-        slotChanges[m] = members[m]->slotChanges;
-        elementChanges[m] = members[m]->elementChanges;
     }
     if (newSlots)
         evaluator->setSlots(findSlots(), stream);
@@ -189,6 +180,10 @@ void CudaForceBatch::update() {
         for (const CudaForceMember* member : members)
             elements.insert(elements.end(), member->elements.begin(), member->elements.end());
         evaluator->setElements(elements, stream);
+    }
+    for (size_t m = 0; m < members.size(); m++) {
+        slotChanges[m] = members[m]->slotChanges;
+        elementChanges[m] = members[m]->elementChanges;
     }
 }
 
@@ -222,17 +217,27 @@ vector<double> CudaForceBatch::getAtomEnergies(int member) {
     return energies;
 }
 
-int CudaForceBatch::findMember(int atom) const {
-    return static_cast<int>(upper_bound(firstAtom.begin(), firstAtom.end(), atom) - firstAtom.begin()) - 1;
+/** Keep, for each member, what the device has reported, if it has reported anything. */
+void CudaForceBatch::takeProblems(CUstream now) {
+    if (evaluator->getStatus().problem == DeviceStatus::None)
+        return;
+    const vector<DeviceStatus> found = evaluator->getProblems(now);
+    for (size_t m = 0; m < members.size(); m++)
+        for (int s = firstSubsystem[m]; s < firstSubsystem[m + 1]; s++)
+            if (problems[m].problem == DeviceStatus::None)
+                problems[m] = found[s];
+    evaluator->resetStatus();
 }
 
 void CudaForceBatch::throwProblem(int member) {
-    DeviceStatus status = evaluator->getStatus();
-    if (status.problem == DeviceStatus::None || findMember(status.atom1) != member)
+    DeviceStatus status;
+    {
+        lock_guard<mutex> guard(lock);
+        takeProblems(members[member]->cc.getCurrentStream());
+        swap(status, problems[member]);
+    }
+    if (status.problem == DeviceStatus::None)
         return;
-    network->device.synchronize(members[member]->cc.getCurrentStream());
-    status = evaluator->getStatus();
-    evaluator->resetStatus();
     const ParticleValue energy{"energy of", "kJ/mol", 1e18, "of this platform"};
     const ParticleValue force{"force on", "kJ/mol/nm", 1 << 30, "of this platform"};
     vector<Vec3> positions; // those of now; where the problem is reported late, atoms may have moved on

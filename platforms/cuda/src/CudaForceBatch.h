@@ -7,6 +7,7 @@
 #include "ForceEntries.h"
 #include <exception>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 namespace PaiNNPlugin {
@@ -40,7 +41,8 @@ struct CudaForceQuery {
 
 /**
  * The evaluator of forces in several Contexts, or in one, kept up to date with them: slots, elements, boxes, scales.
- * They have one network and share a CUcontext, which has to be current whenever anything is called. What a member is
+ * They have one network and share a CUcontext, which has to be current whenever anything but the destructor is called.
+ * Members may ask for what is theirs at the same time, from their own threads. What a member is
  * given does not depend on the others, bit for bit.
  */
 class CudaForceBatch {
@@ -65,15 +67,15 @@ public:
     Device::Address getDeviceEnergies(int member) const {
         return evaluator->getDeviceEnergies(firstSubsystem[member]);
     }
+    /** Throw an exception if the device has reported a problem of a member, and forget it. */
+    void throwProblem(int member);
     /** What the energy of one of a member's subsystems counts in the last evaluation. */
     double getScale(int member, int subsystem) const {
         return energyScales[firstSubsystem[member] + subsystem];
     }
 
 private:
-    int findMember(int atom) const;
-    void throwProblem(int member);
-    void reportProblem(std::vector<CudaForceQuery>& queries);
+    void takeProblems(CUstream stream);
     void prepare(size_t m, const CudaForceQuery& query);
     bool findForceScales(const std::vector<CudaForceQuery>& queries);
     void update();
@@ -82,9 +84,12 @@ private:
     std::shared_ptr<LoadedNetwork> network;
     std::vector<int> firstAtom, firstSubsystem;   // [members + 1]
     std::vector<int> elementChanges, slotChanges; // [members] as the evaluator knows them
+    const CUcontext cudaContext;
     std::unique_ptr<CudaEvaluator> evaluator;
-    CUstream stream = nullptr; // of the last evaluation
-    CUevent done = nullptr;    // likewise; nullptr: not needed so far
+    std::mutex lock;                    // of what the device reports and has reported
+    std::vector<DeviceStatus> problems; // [members] that have not been thrown yet
+    CUstream stream = nullptr;          // of the last evaluation
+    CUevent done = nullptr;             // likewise; nullptr: not needed so far
     // [subsystems]: what energies and forces are multiplied by, whether energies are judged, and nm; as the evaluator
     // has them, and as they are to be
     std::vector<double> energyScales, scales, newScales;

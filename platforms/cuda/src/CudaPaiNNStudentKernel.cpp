@@ -17,13 +17,15 @@ CudaCalcPaiNNStudentForceKernel::CudaCalcPaiNNStudentForceKernel(const string& n
 CudaCalcPaiNNStudentForceKernel::~CudaCalcPaiNNStudentForceKernel() {
     if (getpid() != process) { // nothing of CUDA may be touched here: it belongs to the other process
         derivatives.release();
-        alone.release();
         self.release();
         new shared_ptr<LoadedNetwork>(network);
+        new shared_ptr<CudaForceBatch>(alone);
+        new shared_ptr<CudaForceBatch>(last);
         return;
     }
     ContextSelector selector(cc);
     derivatives.reset();
+    last.reset();
     alone.reset();
     self.reset();
     network.reset();
@@ -38,7 +40,7 @@ void CudaCalcPaiNNStudentForceKernel::initialize(const System& system, const Pai
         return;
     self = make_unique<CudaForceMember>(cc, force);
     network = getLoadedNetwork(cc, force.getModel());
-    alone = make_unique<CudaForceBatch>(vector<CudaForceMember*>{self.get()}, network);
+    alone = make_shared<CudaForceBatch>(vector<CudaForceMember*>{self.get()}, network);
     if (force.getNumEnergyParameterDerivatives() > 0) {
         derivatives = make_unique<ScaleDerivatives>(cc, force, self->atoms);
         derivatives->setElements(*force.getModel().getParameters(), self->atoms, self->elements);
@@ -54,8 +56,7 @@ double CudaCalcPaiNNStudentForceKernel::execute(ContextImpl& context, bool inclu
     checkProcess();
     ContextSelector selector(cc);
     launchAlone({&context, includeForces});
-    executed = alone.get();
-    place = 0;
+    wasExecuted = true;
     addDerivatives();
     return 0;
 }
@@ -99,16 +100,26 @@ void CudaCalcPaiNNStudentForceKernel::computeSubsystemEnergies(ContextImpl& cont
 
 /** Start an evaluation for this Context by itself. */
 void CudaCalcPaiNNStudentForceKernel::launchAlone(CudaForceQuery query) {
+    throwProblemOf(*alone);
     vector<CudaForceQuery> queries = {query};
     alone->launch(queries);
     if (queries[0].error)
         rethrow_exception(queries[0].error);
+    last = alone;
+    place = 0;
+}
+
+/** Before another batch evaluates this force: throw what the one before has reported, which would not be asked again.
+ */
+void CudaCalcPaiNNStudentForceKernel::throwProblemOf(const CudaForceBatch& next) {
+    if (last != nullptr && last.get() != &next)
+        last->throwProblem(place);
 }
 
 /** Derivatives are read after evaluations without energy too, so they are always added. */
 void CudaCalcPaiNNStudentForceKernel::addDerivatives() {
     if (derivatives != nullptr)
-        derivatives->add(executed->getDeviceEnergies(place));
+        derivatives->add(last->getDeviceEnergies(place));
 }
 
 void CudaCalcPaiNNStudentForceKernel::beginSharing() {
@@ -120,17 +131,18 @@ void CudaCalcPaiNNStudentForceKernel::beginSharing() {
 
 void CudaCalcPaiNNStudentForceKernel::finishSharing() {
     ContextSelector selector(cc);
-    executed->follow(place);
+    last->follow(place);
+    wasExecuted = true;
     addDerivatives();
 }
 
 /** @return the scaled energy of the evaluation that was started, kJ/mol */
 double CudaCalcPaiNNStudentForceKernel::finishEnergy() {
     ContextSelector selector(cc);
-    const vector<double> energies = executed->getSubsystemEnergies(place);
+    const vector<double> energies = last->getSubsystemEnergies(place);
     double energy = 0;
     for (size_t i = 0; i < energies.size(); i++) {
-        const double scale = executed->getScale(place, static_cast<int>(i));
+        const double scale = last->getScale(place, static_cast<int>(i));
         if (scale != 0) // "not there": whatever the network would say must not be multiplied by it
             energy += scale * energies[i];
     }
@@ -144,45 +156,41 @@ void CudaCalcPaiNNStudentForceKernel::checkProcess() const {
                               "multiprocessing.set_start_method('spawn')");
 }
 
-/** Kernels of Contexts with one CUcontext. Goes before that does, in whatever thread. */
+/** Kernels of Contexts with one CUcontext. */
 class CudaCalcPaiNNStudentForceKernel::Shared : public SharedEvaluation {
 public:
-    explicit Shared(const vector<CudaCalcPaiNNStudentForceKernel*>& kernels)
-        : kernels(kernels), cudaContext(kernels[0]->cc.getContext()) {
+    explicit Shared(const vector<CudaCalcPaiNNStudentForceKernel*>& kernels) : kernels(kernels) {
         vector<CudaForceMember*> members;
         for (CudaCalcPaiNNStudentForceKernel* kernel : kernels)
             members.push_back(kernel->self.get());
         ContextSelector selector(kernels[0]->cc);
         // Whoever loaded the network and its compiler may have gone.
-        network = getLoadedNetwork(kernels[0]->cc, members[0]->model);
-        batch = make_unique<CudaForceBatch>(members, network);
-    }
-    ~Shared() override {
-        cuCtxPushCurrent(cudaContext);
-        batch.reset();
-        network.reset();
-        CUcontext popped;
-        cuCtxPopCurrent(&popped);
+        batch = make_shared<CudaForceBatch>(members, getLoadedNetwork(kernels[0]->cc, members[0]->model));
     }
     void execute(vector<SharedQuery>& queries) override {
         kernels[0]->checkProcess();
         ContextSelector selector(kernels[0]->cc);
         vector<CudaForceQuery> own;
-        for (const SharedQuery& query : queries)
-            own.push_back({query.context, query.includeForces});
+        for (size_t n = 0; n < kernels.size(); n++) {
+            own.push_back({queries[n].context, queries[n].includeForces});
+            try {
+                kernels[n]->throwProblemOf(*batch);
+            }
+            catch (...) {
+                own[n].error = current_exception();
+            }
+        }
         batch->launch(own);
         for (size_t n = 0; n < kernels.size(); n++) {
             queries[n].error = own[n].error;
-            kernels[n]->executed = own[n].error ? nullptr : batch.get();
+            kernels[n]->last = batch;
             kernels[n]->place = static_cast<int>(n);
         }
     }
 
 private:
     const vector<CudaCalcPaiNNStudentForceKernel*> kernels;
-    const CUcontext cudaContext;
-    shared_ptr<LoadedNetwork> network;
-    unique_ptr<CudaForceBatch> batch;
+    shared_ptr<CudaForceBatch> batch;
 };
 
 pair<const void*, int> CudaCalcPaiNNStudentForceKernel::getCompany() const {
@@ -195,7 +203,7 @@ pair<const void*, int> CudaCalcPaiNNStudentForceKernel::getCompany() const {
 }
 
 unique_ptr<SharedEvaluation> CudaCalcPaiNNStudentForceKernel::share(const vector<CalcPaiNNStudentForceKernel*>& kernels,
-                                                                    int) {
+                                                                    shared_ptr<ThreadPool>) {
     vector<CudaCalcPaiNNStudentForceKernel*> own;
     for (CalcPaiNNStudentForceKernel* kernel : kernels)
         own.push_back(&dynamic_cast<CudaCalcPaiNNStudentForceKernel&>(*kernel));

@@ -30,7 +30,7 @@ public:
     /** Small molecules in Contexts that share a CUcontext. */
     std::pair<const void*, int> getCompany() const override;
     std::unique_ptr<SharedEvaluation> share(const std::vector<CalcPaiNNStudentForceKernel*>& kernels,
-                                            int numThreads) override;
+                                            std::shared_ptr<OpenMM::ThreadPool> threads) override;
     void beginSharing() override;
     void finishSharing() override;
 
@@ -42,6 +42,7 @@ private:
     class Shared;
     void checkProcess() const;
     void launchAlone(CudaForceQuery query);
+    void throwProblemOf(const CudaForceBatch& next);
     void addDerivatives();
     double finishEnergy();
 
@@ -50,11 +51,11 @@ private:
     std::unique_ptr<CudaForceMember> self; // nullptr without particles
     ForceInfo* info = nullptr;             // belongs to the Context
     std::shared_ptr<LoadedNetwork> network;
-    std::unique_ptr<CudaForceBatch> alone;
+    std::shared_ptr<CudaForceBatch> alone;
     std::unique_ptr<ScaleDerivatives> derivatives; // nullptr if none were asked for
-    // Where the results of the present evaluation are; nullptr: there has been none
-    CudaForceBatch* executed = nullptr;
-    int place = 0; // in it
+    std::shared_ptr<CudaForceBatch> last;          // what has evaluated this force last; nullptr: nothing so far
+    int place = 0;                                 // in it
+    bool wasExecuted = false;                      // in the present computation
 };
 
 } // namespace PaiNNPlugin

@@ -23,7 +23,7 @@ public:
             throw OpenMMException("PaiNNStudentForce: the platform " + platform.getName() + " has no kernel '" + name +
                                   "'");
         return new HostCalcPaiNNStudentForceKernel(name, platform, makeExactEvaluator,
-                                                   [](int) { return EvaluatorFactory(makeExactEvaluator); });
+                                                   [](auto) { return EvaluatorFactory(makeExactEvaluator); });
     }
 
 private:

@@ -3,12 +3,18 @@
 // problem it sees all or nothing, which is one store of 16 bytes.
 
 /** Problems that an evaluation can report, as DeviceStatus. */
-enum Problem { BAD_POSITION = 1, COINCIDENT = 2, BAD_ENERGY = 3, BAD_FORCE = 4 };
+enum { BAD_POSITION = 1, COINCIDENT = 2, BAD_ENERGY = 3, BAD_FORCE = 4 };
 
-/** Report a problem; one stays until the host forgets it. */
+/** Report a problem; the first of each subsystem stays until the host forgets it, which sees the first of all. */
 __device__ inline void report(const Arrays& arrays, int problem, int atom1, int atom2) {
-    if (!arrays.scales[arrays.subsystemOf[atom1]].isActive)
+    const int subsystem = arrays.subsystemOf[atom1];
+    if (!arrays.scales[subsystem].isActive)
         return;
+    Problem& own = arrays.problems[subsystem];
+    if (atomicCAS(&own.problem, 0, problem) == 0) {
+        own.atom1 = atom1;
+        own.atom2 = atom2;
+    }
     if (atomicCAS(&arrays.report->problem, 0, problem) != 0)
         return;
     arrays.report->atom1 = atom1;
