@@ -240,6 +240,12 @@ TEST_P(Replicas, oneThatFailsLeavesTheOthersAlone) {
                 EXPECT_EQ(found[i], expected[i]) << i << ", mode " << mode;
             }
         group[2].setPositions(Cluster(sizes[2], 3).positions);
+        if (isCuda())
+            try { // what was reported of the old positions after the last exception is told at the next evaluation
+                getForces(group[2]);
+            }
+            catch (const OpenMMException&) {
+            }
         group.contexts->step(2);
     }
 }
