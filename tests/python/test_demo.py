@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import csv
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -19,9 +21,9 @@ from openmmpainn import bundledModels
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
-def run(script, *arguments):
-    """Run an example; what it printed."""
-    command = [sys.executable, str(EXAMPLES / script), *map(str, arguments)]
+def run(script, *arguments, launcher=()):
+    """Run an example, by mpiexec for one; what it printed."""
+    command = [*launcher, sys.executable, str(EXAMPLES / script), *map(str, arguments)]
     environment = {key: value for key, value in os.environ.items() if key != "OPENMM_PLUGIN_DIR"}
     result = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
     assert result.returncode == 0, f"{result.stdout}\n{result.stderr}"
@@ -79,6 +81,85 @@ def test_small_examples(any_model, tmp_path):
     slopes = [float(line.split("dE/dlambda ")[1]) for line in lines if line.startswith("lambda")]
     assert energies[0] == 0 and energies[1] == pytest.approx(energies[2] / 2, rel=1e-12)
     assert slopes == pytest.approx([energies[2]] * 3, rel=1e-12)
+
+
+def test_nve(any_model):
+    """A short run has a wide interval, and never says that there is no drift; by a wide bar it can judge."""
+    arguments = [] if bundledModels() else ["--model", any_model]
+    lines = run("md_nve.py", "--picoseconds", 0.3, "--bar", 1e-4, *arguments).splitlines()
+    slope, interval = (float(word) for word in lines[2].removeprefix("Slope: ").split()[:3:2])
+    assert np.isfinite(slope) and interval > 1e-4
+    assert lines[3].startswith(("Drift UNRESOLVED", "Drift FOUND")) and "none" not in lines[3]
+    lines = run("md_nve.py", "--picoseconds", 0.3, "--bar", 1e4, *arguments).splitlines()
+    assert lines[3] == "Drift none above 10000: slope and interval are within it"
+
+
+def test_npt(any_model):
+    pytest.importorskip("openmmml", reason="openmmml is not installed")
+    arguments = [] if bundledModels() else ["--model", any_model]
+    lines = run("md_npt.py", "--picoseconds", 0.25, "--padding", 1.0, *arguments).splitlines()
+    particles, described = (int(lines[0].split()[k]) for k in (0, -1))
+    assert described == 22 and particles > 500
+    density, error = (float(lines[1].split()[k]) for k in (1, 3))
+    assert 0.7 < density < 1.1 and 0 < error < 0.1
+    assert "errors are too small" in lines[3]  # so short a run says so
+    narrowest, needed = (float(lines[-1].replace(";", "").split()[k]) for k in (2, -1))
+    assert narrowest > needed == 1.6
+
+
+def test_replicas_as_contexts(any_model, tmp_path):
+    """All replicas go on from their checkpoints with the same bits, in the same process and in another one."""
+    arguments = [20, tmp_path, *([] if bundledModels() else [any_model])]
+    digests = []
+    for start in (0, 20):
+        lines = run("replicas_as_contexts.py", *arguments).splitlines()
+        assert (lines[0] == "Going on at step 20") == (start > 0)
+        assert [line.split(",")[0] for line in lines if line.count(",") == 2][-1] == str(start + 20)
+        table = [line.split() for line in lines[-5:-1]]
+        assert all(row[2] == row[3] and row[4:] == ["the", "same", "bits"] for row in table)
+        assert len({digest for row in table for digest in row[1:3]}) == 8  # they move, each its way
+        assert float(lines[-1].split()[0]) > 2
+        digests.append(np.array(table)[:, 1:3])
+    assert (digests[0][:, 1] == digests[1][:, 0]).all()
+
+
+@pytest.mark.parametrize("level", ["contexts", "subsystems"])
+def test_several_devices(any_model, level):
+    pytest.importorskip("mpi4py", reason="mpi4py is not installed")
+    folders = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    mpiexec = shutil.which("mpiexec", path=folders)
+    assert mpiexec, "mpi4py is installed, but no mpiexec"
+    few = ["--level", level, "--replicas", 5, "--iterations", 3, "--steps", 5]
+    arguments = [] if bundledModels() else ["--model", any_model]
+    lines = run("several_devices.py", *few, *arguments, launcher=[mpiexec, "-n", "2"]).splitlines()
+    assert [line.split(" on ")[0] for line in lines[:2]] == ["process 0 of 2", "process 1 of 2"]
+    assert f"5 replicas at the level '{level}'" in lines[2]
+    assert sorted(int(k) for k in lines[2].split("[")[1].strip("]").split(",")) == list(range(5))
+    swaps = [float(word) for word in lines[3].split(":")[1].split()]
+    assert len(swaps) == 4 and all(0 <= value <= 1 for value in swaps)
+    assert float(lines[4].split()[0]) > 0
+
+
+def test_readme_lists_all_examples():
+    """Every example has its row, and every row its example."""
+    readme = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
+    rows = [line for line in readme.splitlines() if line.startswith("| `") and ".py`" in line]
+    listed = re.findall(r"`(\w+\.py)`", " ".join(rows))
+    helpers = {"alanine_dipeptide_plot.py", "replica_exchange_plot.py", "free_energy_analysis.py"}  # imported by others
+    assert sorted(listed) == sorted({path.name for path in EXAMPLES.glob("*.py")} - helpers)
+
+
+@pytest.mark.parametrize("guide", ["guides.md", "deployment.md"])
+def test_guides_name_what_is_there(guide):
+    """Examples and pages that a guide names are there, and their options too."""
+    text = (EXAMPLES.parent / "docs" / guide).read_text(encoding="utf-8")
+    commands = re.findall(r"examples/(\w+\.py)([^\n`#|]*)", text)
+    for script, options in commands:
+        source = (EXAMPLES / script).read_text(encoding="utf-8")
+        for option in re.findall(r"--[a-z-]+", options):
+            assert f'"{option}"' in source, f"{script} has no {option}"
+    pages = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", text)
+    assert pages and all((EXAMPLES.parent / "docs" / page).exists() for page in pages)
 
 
 def test_openmm_ml(any_model):

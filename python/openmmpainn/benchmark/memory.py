@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .. import PaiNNStudentModel
 
-__all__ = ["bytes_per_atom"]
+__all__ = ["bytes_per_atom", "peak_memory"]
 
 
 def bytes_per_atom(
@@ -65,6 +65,11 @@ def _peak(path: str, platform: str, properties: str, size: int) -> int:
     evaluator = Evaluator(model, platform, json.loads(properties))
     for positions in system.moved(2):
         evaluator.computeFlat(system.numbers, positions, offsets, system.box)
+    return peak_memory()
+
+
+def peak_memory() -> int:
+    """The most memory (bytes) that this process had resident so far; OSError where this is not Linux."""
     # Not getrusage(): what it gives a new process starts from the peak of the process that started it.
     status = Path("/proc/self/status").read_text().splitlines()
     return 1024 * next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))

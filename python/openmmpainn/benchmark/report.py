@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["table_rows", "to_text"]
+__all__ = ["format_number", "format_table", "table_rows", "to_text"]
 
 _KINDS = {"single": "energy + forces", "batch": "batch", "md": "dynamics"}
 _COLUMNS = (
@@ -16,7 +16,7 @@ _COLUMNS = (
 _PEERS = {"peer": "PyTorch", "graph": "PyTorch's CUDA graph", "python_force": "PythonForce"}
 
 
-def _number(value: float | None, digits: int = 3) -> str:
+def format_number(value: float | None, digits: int = 3) -> str:
     """A figure with so many digits, no exponent for usual sizes."""
     if value is None:
         return ""
@@ -28,7 +28,7 @@ def _against(row: dict[str, Any], peer: str = "peer", ratio: str = "ratio") -> l
     found = row.get(peer, {})
     if "median" not in found:
         return ["", ""]
-    return [_number(1e3 * found["median"]), f"{row[ratio]:.1f}x" if row[ratio] >= 1 else f"{row[ratio]:.2g}x"]
+    return [format_number(1e3 * found["median"]), f"{row[ratio]:.1f}x" if row[ratio] >= 1 else f"{row[ratio]:.2g}x"]
 
 
 def table_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -44,11 +44,11 @@ def table_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
                 _KINDS[row["kind"]] + (", periodic" if row["periodic"] else ""),
                 f"{row['atoms']:,}",
                 str(row["molecules"]) if batch else "",
-                _number(ms),
-                _number(row.get("us_per_atom")),
-                _number(1e3 * row["per_molecule"]) if batch else "",
-                _number(row.get("steps_per_second")),
-                _number(row.get("ns_per_day")),
+                format_number(ms),
+                format_number(row.get("us_per_atom")),
+                format_number(1e3 * row["per_molecule"]) if batch else "",
+                format_number(row.get("steps_per_second")),
+                format_number(row.get("ns_per_day")),
                 *(_against(row, "python_force", "python_force_ratio") if row["kind"] == "md" else _against(row)),
                 *_against(row, "graph", "graph_ratio"),
             ]
@@ -110,10 +110,11 @@ def _heading(results: dict[str, Any]) -> list[str]:
 def to_text(results: dict[str, Any]) -> str:
     """The results of run_benchmark() as text: a table (of the package rich where that is installed) and notes."""
     columns, lines = table_rows(results)
-    return "\n".join([*_heading(results), "", _table(columns, lines), "", *_notes(results)])
+    return "\n".join([*_heading(results), "", format_table(columns, lines), "", *_notes(results)])
 
 
-def _table(columns: list[str], lines: list[list[str]]) -> str:
+def format_table(columns: list[str], lines: list[list[str]]) -> str:
+    """A table by the package rich, or a plain one where that is not installed; the first column is of text."""
     try:
         from rich.console import Console
         from rich.table import Table

@@ -42,6 +42,15 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--seconds", type=float, default=3.0, metavar="S", help="time for each figure (default: 3)")
     parser.add_argument("--no-dynamics", action="store_true", help="leave out molecular dynamics")
     parser.add_argument("--no-memory", action="store_true", help="leave out the memory for each atom")
+    parser.add_argument(
+        "--replicas",
+        nargs="?",
+        const="",
+        metavar="STRUCTURE",
+        help="instead of all that, find the best number of replicas of a molecule on this device: the first structure "
+        "of a file that ASE reads, cell ignored (default: alanine dipeptide). They are in one System and in "
+        "PaiNNReplicaContexts, 1, 2, 4, ... of them while it pays and memory is enough, or as many as --batches says",
+    )
     parser.set_defaults(run=run)
 
 
@@ -65,13 +74,9 @@ def parse_counts(text: str | None, option: str, default: tuple[int, ...]) -> lis
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure, print the table, write the JSON; the exit code."""
-    from ..benchmark import run_benchmark
-    from ..benchmark.report import to_text
-    from ..benchmark.run import BATCHES, SIZES
     from ..bundled import bundledModels
 
-    sizes = parse_counts(arguments.sizes, "--sizes", SIZES)
-    batches = parse_counts(arguments.batches, "--batches", BATCHES)
+    measure = _run_all if arguments.replicas is None else _run_replicas
     if arguments.json is not None:
         folder = os.path.dirname(os.path.abspath(arguments.json))
         if not os.path.isdir(folder):
@@ -84,6 +89,23 @@ def run(arguments: argparse.Namespace) -> int:
         if not names:
             raise ValueError("no models are bundled: say which to measure with --model FILE")
         name = names[0]
+    results, text = measure(arguments, name)
+    if arguments.json is not None:
+        with open(arguments.json, "w", encoding="utf-8") as file:
+            json.dump(finite(results), file, indent=1, allow_nan=False)
+            file.write("\n")
+    print(text)
+    return 0
+
+
+def _run_all(arguments: argparse.Namespace, name: str) -> tuple[dict[str, Any], str]:
+    """Times of everything: the results, and the text to print."""
+    from ..benchmark import run_benchmark
+    from ..benchmark.report import to_text
+    from ..benchmark.run import BATCHES, SIZES
+
+    sizes = parse_counts(arguments.sizes, "--sizes", SIZES)
+    batches = parse_counts(arguments.batches, "--batches", BATCHES)
     results = run_benchmark(
         load_model(name),
         platform=arguments.platform,
@@ -96,9 +118,28 @@ def run(arguments: argparse.Namespace) -> int:
         memory=not arguments.no_memory,
         show_progress=True,
     )
-    if arguments.json is not None:
-        with open(arguments.json, "w", encoding="utf-8") as file:
-            json.dump(finite(results), file, indent=1, allow_nan=False)
-            file.write("\n")
-    print(to_text(results))
-    return 0
+    return results, to_text(results)
+
+
+def _run_replicas(arguments: argparse.Namespace, name: str) -> tuple[dict[str, Any], str]:
+    """The best number of replicas: the results, and the text to print."""
+    from ..benchmark import benchmark_replicas
+    from ..benchmark.replica_report import replicas_to_text
+    from ..structures import read_structures
+
+    for option in ("sizes", "peers", "no_dynamics", "no_memory"):
+        if getattr(arguments, option):
+            raise ValueError(f"--{option.replace('_', '-')} does not go with --replicas; --batches and --seconds do")
+    counts = parse_counts(arguments.batches, "--batches", ())
+    if arguments.batches is not None and not counts:
+        raise ValueError("--batches is 0; with --replicas it holds numbers of replicas from 1")
+    results = benchmark_replicas(
+        load_model(name),
+        read_structures(arguments.replicas)[0] if arguments.replicas else None,
+        platform=arguments.platform,
+        threads=arguments.threads,
+        counts=counts or None,
+        seconds=arguments.seconds,
+        show_progress=True,
+    )
+    return results, replicas_to_text(results)
