@@ -14,6 +14,7 @@ import openmm
 from openmm import app, unit
 
 from .painn import _ReplicaContexts
+from .replica_simulation import ReplicaSimulation
 
 CHUNK_SECONDS = 0.1
 """How long steps are made without a look at signals and reporters."""
@@ -49,46 +50,6 @@ def _mask_of(groups: int | Iterable[int]) -> int:
     return mask - (1 << 32) if mask >= 1 << 31 else mask
 
 
-class ReplicaSimulation(app.Simulation):
-    """An openmm.app.Simulation around the Context of a replica.
-
-    It is made by PaiNNReplicaContexts.getSimulation(). Its reporters are called by PaiNNReplicaContexts.step() too; its
-    own step() advances this replica alone.
-    """
-
-    def __init__(self, topology: app.Topology, context: openmm.Context) -> None:
-        # Simulation's own would make another Context.
-        self.topology = topology
-        self.system = context._system
-        self.integrator = context.getIntegrator()
-        self.context = context
-        self.reporters = []
-        self._usesPBC = self.system.usesPeriodicBoundaryConditions()
-
-    def _describe_reports(self) -> list[tuple[Any, dict]]:
-        """Ask every reporter what it wants next, in the form of a dict."""
-        reports = []
-        for reporter in self.reporters:
-            report = reporter.describeNextReport(self)
-            if isinstance(report, tuple):
-                names = ("positions", "velocities", "forces", "energy")
-                wanted = [name for name, is_wanted in zip(names, report[1:5], strict=True) if is_wanted]
-                report = {"steps": report[0], "include": wanted, "periodic": report[5] if len(report) > 5 else None}
-            reports.append((reporter, report))
-        return reports
-
-    def _report(self, due: list[tuple[Any, dict]]) -> None:
-        """Call reporters whose time has come; those that want wrapped positions apart from the others."""
-        for wraps in (True, False):
-            some = [
-                (reporter, report)
-                for reporter, report in due
-                if wraps == (self._usesPBC if report.get("periodic") is None else bool(report["periodic"]))
-            ]
-            if some:
-                self._generate_reports(some, wraps)
-
-
 class PaiNNReplicaContexts:
     """Replicas that are simulated side by side, each in a Context of its own.
 
@@ -104,7 +65,7 @@ class PaiNNReplicaContexts:
     systems : sequence of openmm.System
         One for each replica. The same System may stand there several times.
     integrators : sequence of openmm.Integrator
-        One for each replica, of any kind, none twice.
+        One for each replica, of any kind, none twice. Each belongs to its replica for good.
     platform : openmm.Platform, optional
         By default the fastest that works.
     properties : mapping of str to str, optional
@@ -212,7 +173,8 @@ class PaiNNReplicaContexts:
         Raises
         ------
         openmm.OpenMMException
-            If a replica fails: the message names it. The others have made all steps of the time.
+            If a replica fails: the message names it. The others stand at the same step, and go on from
+            there at the next call.
         """
         if int(steps) != steps:
             raise TypeError(f"steps is {steps!r}; it must be a whole number")
