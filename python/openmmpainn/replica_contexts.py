@@ -3,61 +3,51 @@
 
 from __future__ import annotations
 
+import operator
 import time
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import openmm
 from openmm import app, unit
 
 from .painn import _ReplicaContexts
-
-if TYPE_CHECKING:
-    import openmm
+from .replica_simulation import ReplicaSimulation
 
 CHUNK_SECONDS = 0.1
 """How long steps are made without a look at signals and reporters."""
 
+OWN_GENERATORS = (
+    openmm.LangevinMiddleIntegrator,
+    openmm.NoseHooverIntegrator,
+    openmm.VariableVerletIntegrator,
+    openmm.VerletIntegrator,
+)
+"""Integrators that draw nothing from OpenMM's random numbers for the process, except on Reference."""
 
-class ReplicaSimulation(app.Simulation):
-    """An openmm.app.Simulation around the Context of a replica.
 
-    It is made by PaiNNReplicaContexts.getSimulation(). Its reporters are called by PaiNNReplicaContexts.step() too; its
-    own step() advances this replica alone.
-    """
+def _strip_unit(value: unit.Quantity | float) -> float:
+    """A parameter's value in the unit in which Context.setParameter() takes it."""
+    if not unit.is_quantity(value):
+        return float(value)
+    if value.unit.is_compatible(unit.bar):
+        return float(value.value_in_unit(unit.bar))
+    return float(value.value_in_unit_system(unit.md_unit_system))
 
-    def __init__(self, topology: app.Topology, context: openmm.Context) -> None:
-        # Simulation's own would make another Context.
-        self.topology = topology
-        self.system = context._system
-        self.integrator = context.getIntegrator()
-        self.context = context
-        self.reporters = []
-        self._usesPBC = self.system.usesPeriodicBoundaryConditions()
 
-    def _describe_reports(self) -> list[tuple[Any, dict]]:
-        """Ask every reporter what it wants next, in the form of a dict."""
-        reports = []
-        for reporter in self.reporters:
-            report = reporter.describeNextReport(self)
-            if isinstance(report, tuple):
-                names = ("positions", "velocities", "forces", "energy")
-                wanted = [name for name, is_wanted in zip(names, report[1:5], strict=True) if is_wanted]
-                report = {"steps": report[0], "include": wanted, "periodic": report[5] if len(report) > 5 else None}
-            reports.append((reporter, report))
-        return reports
-
-    def _report(self, due: list[tuple[Any, dict]]) -> None:
-        """Call reporters whose time has come; those that want wrapped positions apart from the others."""
-        for wraps in (True, False):
-            some = [
-                (reporter, report)
-                for reporter, report in due
-                if wraps == (self._usesPBC if report.get("periodic") is None else bool(report["periodic"]))
-            ]
-            if some:
-                self._generate_reports(some, wraps)
+def _mask_of(groups: int | Iterable[int]) -> int:
+    """Force groups as 32 bits of an int of C++, whose highest is its sign."""
+    if isinstance(groups, Iterable):
+        numbers = {operator.index(group) for group in groups}
+        if not numbers <= set(range(32)):
+            raise ValueError(f"groups is {sorted(numbers)}; force groups are numbered from 0 to 31")
+        groups = sum(1 << number for number in numbers)
+    mask = operator.index(groups)
+    if not -(1 << 31) <= mask < 1 << 32:
+        raise ValueError(f"groups is {mask}; as a mask it must have 32 bits, and as a set the numbers of the groups")
+    return mask - (1 << 32) if mask >= 1 << 31 else mask
 
 
 class PaiNNReplicaContexts:
@@ -75,7 +65,7 @@ class PaiNNReplicaContexts:
     systems : sequence of openmm.System
         One for each replica. The same System may stand there several times.
     integrators : sequence of openmm.Integrator
-        One for each replica, of any kind, none twice.
+        One for each replica, of any kind, none twice. Each belongs to its replica for good.
     platform : openmm.Platform, optional
         By default the fastest that works.
     properties : mapping of str to str, optional
@@ -98,15 +88,19 @@ class PaiNNReplicaContexts:
         platform: openmm.Platform | None = None,
         properties: Mapping[str, str] | None = None,
     ) -> None:
-        self._systems = list(systems)
-        self._integrators = list(integrators)
+        systems, integrators = list(systems), list(integrators)
         if platform is None and properties:
             raise ValueError("there are properties, but no platform that they are of; name the platform too")
         texts = {str(name): str(value) for name, value in (properties or {}).items()}
-        self._replicas = _ReplicaContexts(self._systems, self._integrators, platform, texts)
+        # Attributes are destroyed in the order in which they are set: the Contexts before what they use.
+        self._replicas = _ReplicaContexts(systems, integrators, platform, texts)
+        self._systems = systems
+        self._integrators = integrators
         self._contexts: weakref.WeakValueDictionary[int, openmm.Context] = weakref.WeakValueDictionary()
         self._simulations: weakref.WeakValueDictionary[int, ReplicaSimulation] = weakref.WeakValueDictionary()
         self._steps_a_second = 10.0
+        on_reference = self._replicas.getContext(0).getPlatform().getName() == "Reference"
+        self._shares_random_numbers = on_reference or not all(isinstance(i, OWN_GENERATORS) for i in integrators)
 
     def __len__(self) -> int:
         return self._replicas.getNumContexts()
@@ -179,7 +173,8 @@ class PaiNNReplicaContexts:
         Raises
         ------
         openmm.OpenMMException
-            If a replica fails: the message names it. The others have made all steps of the time.
+            If a replica fails: the message names it. The others stand at the same step, and go on from
+            there at the next call.
         """
         if int(steps) != steps:
             raise TypeError(f"steps is {steps!r}; it must be a whole number")
@@ -199,8 +194,11 @@ class PaiNNReplicaContexts:
 
     def _advance(self, steps: int) -> None:
         """Make steps in pieces: Python looks for signals between them."""
+        # A piece ends for all replicas before the next begins for any. Which of them draws next from the same random
+        # numbers must not hang on how long the pieces before took.
+        one_by_one = self._shares_random_numbers and self._replicas.getMode() == _ReplicaContexts.Baton
         while steps > 0:
-            piece = min(steps, max(1, int(CHUNK_SECONDS * self._steps_a_second)))
+            piece = 1 if one_by_one else min(steps, max(1, int(CHUNK_SECONDS * self._steps_a_second)))
             start = time.perf_counter()
             self._replicas.step(piece)
             self._steps_a_second = piece / max(time.perf_counter() - start, 1e-6)
@@ -214,10 +212,10 @@ class PaiNNReplicaContexts:
         Parameters
         ----------
         states : sequence of mapping of str to float
-            Global parameters of each state; what a state does not name stays as it is. Quantities are taken in OpenMM's
-            units.
-        groups : int or set of int
-            The force groups to include, as in Context.getState().
+            Global parameters of each state; what a state does not name stays as it is. Quantities are taken as
+            Context.setParameter() takes them: in OpenMM's units, pressures in bar.
+        groups : set of int or int
+            The force groups to include, as in Context.getState(): their numbers, or a mask with one bit for each.
 
         Returns
         -------
@@ -228,16 +226,17 @@ class PaiNNReplicaContexts:
         ------
         openmm.OpenMMException
             If a Context has no parameter of that name, or an evaluation fails.
+        TypeError
+            If a state is no mapping.
+        ValueError
+            If there is no such force group.
         """
-        plain = [
-            {
-                name: float(value.value_in_unit_system(unit.md_unit_system) if unit.is_quantity(value) else value)
-                for name, value in state.items()
-            }
-            for state in states
-        ]
-        mask = groups if isinstance(groups, int) else sum(1 << group for group in groups)
-        energies = self._replicas.computeStateEnergies(plain, mask)
+        states = list(states)
+        for state in states:
+            if not isinstance(state, Mapping):
+                raise TypeError(f"states holds {state!r}; it must be a sequence of mappings, one for each state")
+        plain = [{name: _strip_unit(value) for name, value in state.items()} for state in states]
+        energies = self._replicas.computeStateEnergies(plain, _mask_of(groups))
         return np.array(energies, dtype=float).reshape(len(self), len(plain))
 
     def getMode(self) -> str:
