@@ -43,8 +43,7 @@ double Meeting::Seat::execute(CalcPaiNNStudentForceKernel& kernel, ContextImpl& 
 }
 
 void Meeting::Seat::endStep() {
-    Arrival mine{member, nullptr, {nullptr, false, false}};
-    meeting.endStep(mine);
+    meeting.endStep(member);
 }
 
 bool Meeting::Company::isAlive() const {
@@ -89,14 +88,22 @@ void Meeting::leave(int member) {
     numPresent--;
     if (order == Order::Baton)
         passBaton(member);
-    else if (static_cast<int>(arrivals.size()) == numPresent)
+    else if (haveAllArrived())
         callLeader();
 }
 
 double Meeting::execute(Arrival& mine) {
     mine.kernel->beginSharing();
     Guard guard(lock);
-    arrive(guard, mine);
+    if (arrivals.empty())
+        deadline = Clock::now() + timeout;
+    arrivals.push_back(&mine);
+    if (haveAllArrived())
+        close(guard);
+    else if (order == Order::Baton)
+        passBaton(mine.member);
+    lookOut(guard, mine);
+    wait(guard, mine);
     guard.unlock();
     if (mine.query.error)
         rethrow_exception(mine.query.error);
@@ -106,22 +113,33 @@ double Meeting::execute(Arrival& mine) {
     return mine.query.energy;
 }
 
-void Meeting::endStep(Arrival& mine) {
+void Meeting::endStep(int member) {
     Guard guard(lock);
-    if (order == Order::Baton)
-        arrive(guard, mine);
+    if (order == Order::Parallel)
+        return;
+    members[member].rests = true;
+    numResting++;
+    passBaton(member);
+    members[member].wake.wait(guard, [&] { return !members[member].rests && baton == member; });
 }
 
-void Meeting::arrive(Guard& guard, Arrival& mine) {
-    if (arrivals.empty())
-        deadline = Clock::now() + timeout;
-    arrivals.push_back(&mine);
-    if (static_cast<int>(arrivals.size()) == numPresent)
-        close(guard);
-    else if (order == Order::Baton)
-        passBaton(mine.member);
-    lookOut(guard, mine);
-    wait(guard, mine);
+/** All who are present have ended their steps: the first may go on. */
+void Meeting::beginStep() {
+    numResting = 0;
+    baton = -1;
+    for (size_t i = 0; i < members.size(); i++) {
+        if (!members[i].rests)
+            continue;
+        members[i].rests = false;
+        if (baton < 0)
+            baton = static_cast<int>(i);
+    }
+    if (baton >= 0)
+        members[baton].wake.notify_one();
+}
+
+bool Meeting::haveAllArrived() const {
+    return !arrivals.empty() && static_cast<int>(arrivals.size()) + numResting == numPresent;
 }
 
 /** To be woken by the system takes longer than a step of OpenMM on a GPU. */
@@ -160,18 +178,24 @@ bool Meeting::hasArrived(int member) const {
     return any_of(arrivals.begin(), arrivals.end(), [&](const Arrival* a) { return a->member == member; });
 }
 
-/** Let the next member work that does not wait to be evaluated; if all wait, the first of them leads. */
+/**
+ * Let the next member work that does not wait. If none is left, the first of those who wait to be evaluated leads; if
+ * nobody does, all have ended their steps.
+ */
 void Meeting::passBaton(int from) {
     const int n = static_cast<int>(members.size());
     for (int k = 1; k <= n; k++) {
         const int next = (from + k) % n;
-        if (!members[next].isPresent || hasArrived(next))
+        if (!members[next].isPresent || members[next].rests || hasArrived(next))
             continue;
         baton = next;
         members[next].wake.notify_one();
         return;
     }
-    callLeader();
+    if (arrivals.empty())
+        beginStep();
+    else
+        callLeader();
 }
 
 void Meeting::callLeader() {
@@ -206,11 +230,10 @@ void Meeting::close(Guard& guard) {
 void Meeting::evaluate(const vector<Arrival*>& together) {
     lock_guard<mutex> guard(evaluating);
     map<tuple<const Platform*, const void*, int>, vector<Arrival*>> parties;
-    for (Arrival* arrival : together)
-        if (CalcPaiNNStudentForceKernel* kernel = arrival->kernel) {
-            const auto [company, kind] = kernel->getCompany();
-            parties[{&kernel->getPlatform(), company, kind}].push_back(arrival);
-        }
+    for (Arrival* arrival : together) {
+        const auto [company, kind] = arrival->kernel->getCompany();
+        parties[{&arrival->kernel->getPlatform(), company, kind}].push_back(arrival);
+    }
     for (auto& [key, party] : parties)
         if (get<1>(key) != nullptr && (party.size() > 1 || threads != nullptr))
             evaluateCompany(party);

@@ -19,14 +19,6 @@ from .replica_simulation import ReplicaSimulation
 CHUNK_SECONDS = 0.1
 """How long steps are made without a look at signals and reporters."""
 
-OWN_GENERATORS = (
-    openmm.LangevinMiddleIntegrator,
-    openmm.NoseHooverIntegrator,
-    openmm.VariableVerletIntegrator,
-    openmm.VerletIntegrator,
-)
-"""Integrators that draw nothing from OpenMM's random numbers for the process, except on Reference."""
-
 
 def _strip_unit(value: unit.Quantity | float) -> float:
     """A parameter's value in the unit in which Context.setParameter() takes it."""
@@ -99,8 +91,6 @@ class PaiNNReplicaContexts:
         self._contexts: weakref.WeakValueDictionary[int, openmm.Context] = weakref.WeakValueDictionary()
         self._simulations: weakref.WeakValueDictionary[int, ReplicaSimulation] = weakref.WeakValueDictionary()
         self._steps_a_second = 10.0
-        on_reference = self._replicas.getContext(0).getPlatform().getName() == "Reference"
-        self._shares_random_numbers = on_reference or not all(isinstance(i, OWN_GENERATORS) for i in integrators)
 
     def __len__(self) -> int:
         return self._replicas.getNumContexts()
@@ -194,11 +184,8 @@ class PaiNNReplicaContexts:
 
     def _advance(self, steps: int) -> None:
         """Make steps in pieces: Python looks for signals between them."""
-        # A piece ends for all replicas before the next begins for any. Which of them draws next from the same random
-        # numbers must not hang on how long the pieces before took.
-        one_by_one = self._shares_random_numbers and self._replicas.getMode() == _ReplicaContexts.Baton
         while steps > 0:
-            piece = 1 if one_by_one else min(steps, max(1, int(CHUNK_SECONDS * self._steps_a_second)))
+            piece = min(steps, max(1, int(CHUNK_SECONDS * self._steps_a_second)))
             start = time.perf_counter()
             self._replicas.step(piece)
             self._steps_a_second = piece / max(time.perf_counter() - start, 1e-6)

@@ -23,7 +23,10 @@ class ReplicaSimulation(app.Simulation):
         self.integrator = context.getIntegrator()
         self.context = context
         self.reporters = []
-        self._usesPBC = self.system.usesPeriodicBoundaryConditions()
+        try:
+            self._usesPBC = self.system.usesPeriodicBoundaryConditions()
+        except openmm.OpenMMException:  # a force that does not say
+            self._usesPBC = topology.getUnitCellDimensions() is not None
 
     def _describe_reports(self) -> list[tuple[Any, dict]]:
         """Ask every reporter what it wants next, in the form of a dict."""

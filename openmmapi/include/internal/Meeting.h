@@ -59,8 +59,9 @@ public:
         double execute(CalcPaiNNStudentForceKernel& kernel, OpenMM::ContextImpl& context, bool includeForces,
                        bool includeEnergy);
         /**
-         * To be called after every step of an integrator. With a baton it goes around here too, so that the order of
-         * all that members do does not depend on how many steps are made at a time.
+         * To be called after every step of an integrator. With a baton, nobody begins the next step before all have
+         * ended this one, so that the order of all that members do does not depend on how many steps are made at a
+         * time.
          */
         void endStep();
 
@@ -73,7 +74,7 @@ public:
 private:
     struct Arrival {
         int member;
-        CalcPaiNNStudentForceKernel* kernel; ///< nullptr: only the baton is to go around
+        CalcPaiNNStudentForceKernel* kernel;
         SharedQuery query;
         bool isAlone = false; ///< nobody has evaluated it: its own thread has to
         bool leads = false;   ///< the others wait for this one to evaluate
@@ -82,6 +83,7 @@ private:
     };
     struct Member {
         bool isPresent = false;
+        bool rests = false; ///< has ended its step, and waits for the others to do so
         std::condition_variable wake;
     };
     /** Kernels that have met, and what executes them together if they have done so twice. */
@@ -97,13 +99,14 @@ private:
     void sit(int member);
     void leave(int member);
     double execute(Arrival& mine);
-    void endStep(Arrival& mine);
-    void arrive(Guard& guard, Arrival& mine);
+    void endStep(int member);
     void lookOut(Guard& guard, const Arrival& mine) const;
     void wait(Guard& guard, Arrival& mine);
     bool hasArrived(int member) const;
     void passBaton(int from);
     void callLeader();
+    void beginStep();
+    bool haveAllArrived() const;
     void close(Guard& guard);
     void evaluate(const std::vector<Arrival*>& together);
     void evaluateCompany(const std::vector<Arrival*>& company);
@@ -114,7 +117,7 @@ private:
     mutable std::mutex lock; // of all but companies and counts
     std::vector<Member> members;
     Order order = Order::Parallel;
-    int numPresent = 0;
+    int numPresent = 0, numResting = 0;
     int baton = -1; // who may work, with Order::Baton
     std::vector<Arrival*> arrivals;
     Clock::time_point deadline; // of those who have arrived
