@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ from openmm import app
 
 from models import random_model
 from openmmpainn import bundledModels
+from openmmpainn.check.dynamics import Drift
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -84,14 +86,33 @@ def test_small_examples(any_model, tmp_path):
 
 
 def test_nve(any_model):
-    """A short run has a wide interval, and never says that there is no drift; by a wide bar it can judge."""
+    """A short run has a wide interval, and never says that there is no drift."""
     arguments = [] if bundledModels() else ["--model", any_model]
-    lines = run("md_nve.py", "--picoseconds", 0.3, "--bar", 1e-4, *arguments).splitlines()
+    lines = run("md_nve.py", "--picoseconds", 0.1, "--runs", 3, "--bar", 1e-4, *arguments).splitlines()
     slope, interval = (float(word) for word in lines[2].removeprefix("Slope: ").split()[:3:2])
     assert np.isfinite(slope) and interval > 1e-4
     assert lines[3].startswith(("Drift UNRESOLVED", "Drift FOUND")) and "none" not in lines[3]
-    lines = run("md_nve.py", "--picoseconds", 0.3, "--bar", 1e4, *arguments).splitlines()
-    assert lines[3] == "Drift none above 10000: slope and interval are within it"
+
+
+@pytest.mark.parametrize(
+    ("slope", "interval", "verdict"),
+    [
+        (1e-4, 2e-4, "none above 0.001"),
+        (-1e-4, 2e-4, "none above 0.001"),
+        (0.0, 2e-3, "UNRESOLVED"),
+        (9e-4, 4e-4, "UNRESOLVED"),
+        (1e-2, 5e-3, "UNRESOLVED"),  # within the 99.9 % interval
+        (1.1e-3, 3e-4, "FOUND: the slope is no noise (+- 0.00069 would be, 99.9 %), though not surely beyond 0.001"),
+        (-1e-2, 1e-3, "FOUND: the slope is no noise (+- 0.0023 would be, 99.9 %), beyond 0.001"),
+        (np.nan, 1e-3, "FAILED"),
+    ],
+)
+def test_nve_verdict(slope, interval, verdict):
+    """Slopes (kT/ns per degree of freedom) of 8 runs, for a bar of 0.001."""
+    spec = importlib.util.spec_from_file_location("md_nve", EXAMPLES / "md_nve.py")
+    md_nve = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(md_nve)
+    assert md_nve.judge(Drift(slope, interval, 2.286 * interval, 0.1), 1e-3, 5.0).startswith(verdict)
 
 
 def test_npt(any_model):

@@ -52,7 +52,10 @@ def replicas_to_text(results: dict[str, Any]) -> str:
     )
     load = machine["load_before"]
     if load is not None and load > 0.5:
-        notes.append(f"Other work was under way: a load of {load:.1f} on {machine['cores']} cores before.")
+        notes.append(
+            f"Other work was under way: a load of {load:.1f} on {machine['cores']} cores before, "
+            "which changes times and may change what is best."
+        )
     heading = [
         f"{results['structure']['name']}, {results['structure']['atoms']} atoms, by "
         f"{model['name'] or 'model'}: {model['architecture']}, {model['parameters']:,} weights",
