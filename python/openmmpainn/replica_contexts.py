@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import operator
+import threading
 import time
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,8 @@ class PaiNNReplicaContexts:
     Replicas need not be alike: forces with the same model (and either all or none of them periodic) are evaluated
     together, others beside each other. On GPU platforms all Contexts share one device.
 
-    ``len()`` gives the number of replicas, iteration their Contexts. To be used by one thread at a time.
+    ``len()`` gives the number of replicas, iteration their Contexts. To be used by one thread at a time: while one
+    advances or evaluates the replicas, another one that wants to gets an exception.
 
     Parameters
     ----------
@@ -99,6 +101,7 @@ class PaiNNReplicaContexts:
         self._contexts: weakref.WeakValueDictionary[int, openmm.Context] = weakref.WeakValueDictionary()
         self._simulations: weakref.WeakValueDictionary[int, ReplicaSimulation] = weakref.WeakValueDictionary()
         self._steps_a_second = 10.0
+        self._busy = threading.Lock()
         on_reference = self._replicas.getContext(0).getPlatform().getName() == "Reference"
         self._shares_random_numbers = on_reference or not all(isinstance(i, OWN_GENERATORS) for i in integrators)
 
@@ -126,6 +129,7 @@ class PaiNNReplicaContexts:
         openmm.OpenMMException
             If there is no such replica.
         """
+        index = operator.index(index)
         context = self._contexts.get(index)
         if context is None:
             context = self._replicas.getContext(index)
@@ -152,6 +156,7 @@ class PaiNNReplicaContexts:
             Its reporters are called in step() of this object for as long as the Simulation is kept. The same object for
             the same replica, until it is dropped.
         """
+        index = operator.index(index)
         simulation = self._simulations.get(index)
         if simulation is None:
             simulation = ReplicaSimulation(topology, self.getContext(index))
@@ -173,8 +178,8 @@ class PaiNNReplicaContexts:
         Raises
         ------
         openmm.OpenMMException
-            If a replica fails: the message names it. The others stand at the same step, and go on from
-            there at the next call.
+            If a replica fails: the message names it. The others stand at the same step, and go on from there at the next
+            call. Also if another thread advances or evaluates the replicas just now.
         """
         if int(steps) != steps:
             raise TypeError(f"steps is {steps!r}; it must be a whole number")
@@ -200,9 +205,19 @@ class PaiNNReplicaContexts:
         while steps > 0:
             piece = 1 if one_by_one else min(steps, max(1, int(CHUNK_SECONDS * self._steps_a_second)))
             start = time.perf_counter()
-            self._replicas.step(piece)
+            self._run(self._replicas.step, piece)
             self._steps_a_second = piece / max(time.perf_counter() - start, 1e-6)
             steps -= piece
+
+    def _run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call what needs the threads of all replicas; two calls at a time would wait for each other for ever."""
+        if self._busy.locked():
+            raise openmm.OpenMMException(
+                "PaiNNReplicaContexts: the replicas are being advanced or evaluated, by another thread or by the call "
+                "that this one is made from; wait for its end"
+            )
+        with self._busy:  # not acquire(): Ctrl-C just after it would leave the lock taken
+            return function(*arguments)
 
     def computeStateEnergies(self, states: Sequence[Mapping[str, Any]], groups: int | set[int] = -1) -> np.ndarray:
         """Compute the potential energy of every replica in several states, each at its own positions.
@@ -236,7 +251,7 @@ class PaiNNReplicaContexts:
             if not isinstance(state, Mapping):
                 raise TypeError(f"states holds {state!r}; it must be a sequence of mappings, one for each state")
         plain = [{name: _strip_unit(value) for name, value in state.items()} for state in states]
-        energies = self._replicas.computeStateEnergies(plain, _mask_of(groups))
+        energies = self._run(self._replicas.computeStateEnergies, plain, _mask_of(groups))
         return np.array(energies, dtype=float).reshape(len(self), len(plain))
 
     def getMode(self) -> str:
