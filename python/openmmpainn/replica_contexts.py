@@ -178,8 +178,8 @@ class PaiNNReplicaContexts:
         Raises
         ------
         openmm.OpenMMException
-            If a replica fails: the message names it. The others stand at the same step, and go on from there at the next
-            call. Also if another thread advances or evaluates the replicas just now.
+            If a replica fails: the message names it. The others stand at the same step, and go on from there at the
+            next call. Also if another thread advances or evaluates the replicas just now.
         """
         if int(steps) != steps:
             raise TypeError(f"steps is {steps!r}; it must be a whole number")

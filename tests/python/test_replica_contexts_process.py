@@ -137,7 +137,7 @@ def test_fork(script, platform):
 
 DESTROY = """
 rng = random.Random(5)
-for turn in range(16):
+for turn in range(12):
     systems = [bound_system(model, molecule) for _ in range(3)]
     integrators = [langevin(i + 1) for i in range(3)]
     group = make_group(systems, integrators, positions, platform)
