@@ -108,7 +108,8 @@ public:
         if (getpid() != process)
             fail("this object belongs to the process that this one was forked from; its threads are not here");
         if (isBusy.exchange(true))
-            fail("another thread is using this object");
+            fail("the replicas are being advanced or evaluated, by another thread or by the call that this one is made "
+                 "from; wait for its end");
         struct Release {
             atomic<bool>& isBusy;
             ~Release() {

@@ -50,7 +50,8 @@ class PaiNNReplicaContexts:
     Replicas need not be alike: forces with the same model (and either all or none of them periodic) are evaluated
     together, others beside each other. On GPU platforms all Contexts share one device.
 
-    ``len()`` gives the number of replicas, iteration their Contexts. To be used by one thread at a time.
+    ``len()`` gives the number of replicas, iteration their Contexts. To be used by one thread at a time: while one
+    advances or evaluates the replicas, another one that wants to gets an exception.
 
     Parameters
     ----------
@@ -116,6 +117,7 @@ class PaiNNReplicaContexts:
         openmm.OpenMMException
             If there is no such replica.
         """
+        index = operator.index(index)
         context = self._contexts.get(index)
         if context is None:
             context = self._replicas.getContext(index)
@@ -142,6 +144,7 @@ class PaiNNReplicaContexts:
             Its reporters are called in step() of this object for as long as the Simulation is kept. The same object for
             the same replica, until it is dropped.
         """
+        index = operator.index(index)
         simulation = self._simulations.get(index)
         if simulation is None:
             simulation = ReplicaSimulation(topology, self.getContext(index))
@@ -163,8 +166,8 @@ class PaiNNReplicaContexts:
         Raises
         ------
         openmm.OpenMMException
-            If a replica fails: the message names it. The others stand at the same step, and go on from
-            there at the next call.
+            If a replica fails: the message names it. The others stand at the same step, and go on from there at the
+            next call. Also if another thread advances or evaluates the replicas just now.
         """
         if int(steps) != steps:
             raise TypeError(f"steps is {steps!r}; it must be a whole number")

@@ -64,7 +64,7 @@ def test_contexts(canonical, ethanol):
     group = make_group(systems, integrators, ethanol[1])
     assert len(group) == 3
     contexts = list(group)
-    assert all(contexts[i] is group.getContext(i) for i in range(3))
+    assert all(contexts[i] is group.getContext(i) is group.getContext(np.int64(i)) for i in range(3))
     for context, system, integrator in zip(contexts, systems, integrators, strict=True):
         assert context.getIntegrator() is integrator and int(context.getSystem().this) == int(system.this)
         assert context.getPlatform().getName() == "CPU"

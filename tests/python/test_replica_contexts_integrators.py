@@ -179,3 +179,34 @@ def test_one_replica_blows_up(canonical, ethanol, platform, mode):
     group.step(4)
     assert [context.getStepCount() for context in group] == [counts[0] + 5, 9, counts[0] + 5]
     assert np.isfinite(group.computeStateEnergies([{}])).all()
+
+
+def test_one_call_at_a_time(canonical, ethanol):
+    """Another thread, or a callback, is told so; it neither waits for ever nor disturbs the call under way."""
+    errors, inner = [], []
+
+    def refused(call):
+        with pytest.raises(openmm.OpenMMException, match="wait for its end"):
+            call()
+        errors.append(call)
+
+    def meddle(state):
+        inner.append(len(inner))
+        if len(inner) == 5:
+            for call in (lambda: group.step(1), lambda: group.computeStateEnergies([{}])):
+                thread = threading.Thread(target=refused, args=(call,))
+                thread.start()
+                thread.join()
+            with pytest.raises(openmm.OpenMMException, match="are being advanced or evaluated"):
+                group.step(1)
+        return 0.0, np.zeros_like(ethanol[1])
+
+    systems = [bound_system(canonical, ethanol), bound_system(canonical, ethanol, openmm.PythonForce(meddle, {}))]
+    for mode in MODES:
+        inner.clear()
+        errors.clear()
+        group = make_group(systems, [langevin(1), langevin(2)], ethanol[1])
+        group.setMode(mode)
+        in_time(lambda group=group: group.step(20))
+        assert len(errors) == 2
+        assert [context.getStepCount() for context in group] == [20, 20]
