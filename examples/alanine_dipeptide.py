@@ -67,7 +67,7 @@ def load_model(name: str | None) -> PaiNNStudentModel:
 def make_simulation(topology: app.Topology, system: openmm.System, arguments: argparse.Namespace) -> app.Simulation:
     """A Simulation with a Langevin middle thermostat, on the platform asked for, else CPU, else Reference."""
     names = [arguments.platform]
-    if arguments.platform is None:  # the network runs on the processor whatever the platform
+    if arguments.platform is None:  # CPU by default; name CUDA for a GPU
         names = ["CPU", "Reference"]
     for name in names:
         integrator = openmm.LangevinMiddleIntegrator(arguments.temperature, 1.0, TIME_STEP)
