@@ -2,16 +2,10 @@
 #include "PaiNNReplicaContexts.h"
 #include "PaiNNStudentKernels.h"
 #include "ReplicaThreads.h"
+#include "SharedRandomNumbers.h"
 #include "internal/Meeting.h"
-#include "openmm/CompoundIntegrator.h"
-#include "openmm/CustomIntegrator.h"
 #include "openmm/Kernel.h"
-#include "openmm/MonteCarloAnisotropicBarostat.h"
-#include "openmm/MonteCarloBarostat.h"
-#include "openmm/MonteCarloFlexibleBarostat.h"
-#include "openmm/MonteCarloMembraneBarostat.h"
 #include "openmm/OpenMMException.h"
-#include "openmm/QTBIntegrator.h"
 #include "openmm/VerletIntegrator.h"
 #include "openmm/internal/ContextImpl.h"
 #include "openmm/internal/ThreadPool.h"
@@ -27,29 +21,6 @@ using namespace std;
 namespace PaiNNPlugin {
 
 namespace {
-
-template <class... Classes, class Base> bool isOneOf(const Base& object) {
-    return ((dynamic_cast<const Classes*>(&object) != nullptr) || ...);
-}
-
-/** Whether it draws from the one generator that OpenMM has for the process. */
-bool sharesRandomNumbers(const Integrator& integrator) {
-    if (auto compound = dynamic_cast<const CompoundIntegrator*>(&integrator)) {
-        for (int i = 0; i < compound->getNumIntegrators(); i++)
-            if (sharesRandomNumbers(compound->getIntegrator(i)))
-                return true;
-        return false;
-    }
-    return isOneOf<CustomIntegrator, QTBIntegrator>(integrator);
-}
-
-bool sharesRandomNumbers(const System& system) {
-    for (int i = 0; i < system.getNumForces(); i++)
-        if (isOneOf<MonteCarloBarostat, MonteCarloAnisotropicBarostat, MonteCarloFlexibleBarostat,
-                    MonteCarloMembraneBarostat>(system.getForce(i)))
-            return true;
-    return false;
-}
 
 /** Where Contexts can share the memory of a device. */
 bool hasLinkedContexts(const Platform& platform) {
