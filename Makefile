@@ -77,7 +77,7 @@ test-long: build $(VENV)/.test $(VENV)/.opencl
 # that it needs; throughTheForce brings an operator new of its own, which libraries do not see beside the sanitizer's.
 # ThreadSanitizer runs what has threads: everything that goes through the pool of an evaluator, and many
 # Contexts at once. It reports no race here; what it may not see, and what it would have to be told, is in tests/tsan.supp.
-THREADED := Threads|sameInputSameBits|threadsChangeNoBit|companionsChangeNoBit|publishedSize|namesAtoms|makingAnEvaluator|evaluatorsGoOn|threadsNeedNoMemory
+THREADED := Threads|Meeting|Replicas|sameInputSameBits|threadsChangeNoBit|companionsChangeNoBit|publishedSize|namesAtoms|makingAnEvaluator|evaluatorsGoOn|threadsNeedNoMemory
 test-sanitizers: $(VENV)/.build
 	PATH="$(BIN):$$PATH" cmake --preset asan
 	PATH="$(BIN):$$PATH" cmake --build build-asan --parallel $(JOBS)
