@@ -17,7 +17,8 @@ protected:
         std::vector<std::unique_ptr<OpenMM::Integrator>> integrators;
         std::vector<PaiNNStudentForce*> forces; // owned by the Systems
         std::unique_ptr<PaiNNReplicaContexts> contexts;
-        void add(std::unique_ptr<OpenMM::System> system, PaiNNStudentForce* force, std::unique_ptr<OpenMM::Integrator> integrator) {
+        void add(std::unique_ptr<OpenMM::System> system, PaiNNStudentForce* force,
+                 std::unique_ptr<OpenMM::Integrator> integrator) {
             systems.push_back(std::move(system));
             forces.push_back(force);
             integrators.push_back(std::move(integrator));
@@ -56,7 +57,8 @@ protected:
         return std::make_unique<OpenMM::VerletIntegrator>(0.0005);
     }
     /** Clusters of several sizes in the gentle model, each with its scale s. */
-    Group makeClusters(const std::vector<int>& sizes, const std::function<std::unique_ptr<OpenMM::Integrator>(int)>& makeIntegrator) const {
+    Group makeClusters(const std::vector<int>& sizes,
+                       const std::function<std::unique_ptr<OpenMM::Integrator>(int)>& makeIntegrator) const {
         const PaiNNStudentModel model = makeGentleModel();
         Group group;
         for (size_t i = 0; i < sizes.size(); i++) {
