@@ -41,6 +41,7 @@ PEERS = {
     "peer": ("--", "eager PyTorch"),
     "graph": (":", "PyTorch, CUDA graph"),
     "python_force": ("--", "PythonForce, eager PyTorch"),
+    "torch_force_graph": (":", "TorchForce, CUDA graphs"),
 }
 
 
@@ -70,7 +71,8 @@ def draw(files: list[dict[str, Any]], output: Path) -> None:
             for peer in ("peer", "graph"):
                 draw_peer(axes, index, peer, results, kind, x, lambda time, row, s=scale: time * s(row))
         dynamics.plot(*series(results, "md", "atoms", lambda row: row["steps_per_second"]), marker="o", **style)
-        draw_peer(dynamics, index, "python_force", results, "md", "atoms", lambda time, row: 1 / time)
+        for peer in ("python_force", "torch_force_graph"):
+            draw_peer(dynamics, index, peer, results, "md", "atoms", lambda time, row: 1 / time)
     for axes, x, y in (
         (single, "atoms", "energy + forces, us/atom"),
         (batch, "molecules of 22 atoms in a batch", "energy + forces, ms/molecule"),

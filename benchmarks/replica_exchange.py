@@ -20,10 +20,17 @@ from openmm import app, unit
 from openmmpainn import PaiNNStudentForce, PaiNNStudentModel, ReplicaExchangeSampler, bundledModels, createSystem
 from openmmpainn.benchmark.machine import describe_machine, load_average
 from openmmpainn.benchmark.peers import TorchPeer, failure
+from openmmpainn.benchmark.python_force import python_force
 from openmmpainn.benchmark.systems import BenchmarkSystem
+from openmmpainn.benchmark.torch_force import torch_force
 from openmmpainn.progress import Progress
 
-OPENMM, PEER = "OpenMM's sampler, our Force", "OpenMM's sampler, PythonForce and PyTorch"
+OPENMM = "OpenMM's sampler, our Force"
+PEERS = {  # names, and what makes the Force
+    "OpenMM's sampler, PythonForce and PyTorch": python_force,
+    "OpenMM's sampler, TorchForce": lambda peer, system: torch_force(peer, system, cuda_graphs=False),
+    "OpenMM's sampler, TorchForce, CUDA graphs": lambda peer, system: torch_force(peer, system, cuda_graphs=True),
+}
 PDB = Path(__file__).resolve().parents[1] / "examples" / "data" / "alanine_dipeptide.pdb"
 
 
@@ -37,22 +44,9 @@ def read_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=9, help="cycles that are timed")
     parser.add_argument("--states", choices=("temperatures", "scales"), default="temperatures")
     parser.add_argument("--model", help="a model file (default: the bundled student)")
-    parser.add_argument("--peer", action="store_true", help="also OpenMM's sampler with PythonForce and PyTorch")
+    parser.add_argument("--peer", action="store_true", help="also OpenMM's sampler with PythonForce and TorchForce")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     return parser.parse_args()
-
-
-def torch_force(model: PaiNNStudentModel, numbers: np.ndarray, positions: np.ndarray, device: str) -> openmm.Force:
-    """The network in eager PyTorch; edges are chosen among all pairs in every step."""
-    peer = TorchPeer(model, model.getCutoff().value_in_unit(unit.nanometer), device)
-    peer.prepare([BenchmarkSystem(numbers, positions, None)], [[positions]], cutoff=np.inf)
-
-    def compute(state: openmm.State) -> tuple[float, np.ndarray]:
-        places = state.getPositions(asNumpy=True).value_in_unit(unit.nanometer)
-        energies, forces = peer.to_arrays(*peer.compute_within_cutoff(peer.to_tensor(places)))
-        return float(energies[0]), forces
-
-    return openmm.PythonForce(compute)
 
 
 def main() -> None:
@@ -88,21 +82,24 @@ def main() -> None:
             )
         except ValueError as error:
             skipped[level] = str(error)
-    if options.peer and options.states == "scales":
-        skipped[PEER] = "it is measured with temperatures only"
-    elif options.peer:
+    for name, make in PEERS.items() if options.peer else ():
+        if options.states == "scales":
+            skipped[name] = "it is measured with temperatures only"
+            continue
         try:
             import torch
 
             torch.set_num_threads(int(options.threads))
             numbers = np.array([atom.element.atomic_number for atom in pdb.topology.atoms()])
             places = np.array(pdb.getPositions(asNumpy=True).value_in_unit(unit.nanometer))
+            device = "cuda" if options.platform == "CUDA" else "cpu"
+            peer = TorchPeer(model, model.getCutoff().value_in_unit(unit.nanometer), device)
             system = copy.deepcopy(molecule)
             system.removeForce(0)
-            system.addForce(torch_force(model, numbers, places, "cuda" if options.platform == "CUDA" else "cpu"))
-            samplers[PEER] = app.ReplicaExchangeSampler(states, simulation(system), options.steps)
+            system.addForce(make(peer, BenchmarkSystem(numbers, places, None)))
+            samplers[name] = app.ReplicaExchangeSampler(states, simulation(system), options.steps)
         except (ImportError, RuntimeError, openmm.OpenMMException) as error:
-            skipped[PEER] = failure(error) if isinstance(error, RuntimeError) else str(error)
+            skipped[name] = failure(error) if isinstance(error, RuntimeError) else str(error)
 
     times: dict[str, list[float]] = {name: [] for name in samplers}
     load = load_average()

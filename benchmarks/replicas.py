@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Time of a step of a replica: n replicas in one System, in PaiNNReplicaContexts, and in Contexts in turn.
 
-python benchmarks/replicas.py [REPLICAS] [THREADS] [PLATFORM] [--model FILE] [--contexts N] [--json FILE]
+python benchmarks/replicas.py [REPLICAS] [THREADS] [PLATFORM] [--model FILE] [--contexts N] [--torch] [--json FILE]
 
 The Contexts in turn are N at most (8), since each takes about half a GB of a GPU: with more replicas than that a round
 steps N of them, which is the same work for each step of a replica.
 """
 
 import argparse
+import copy
 import json
 import os
 import time
@@ -25,9 +26,13 @@ from openmmpainn import (
     createSystem,
     replicate,
 )
+from openmmpainn.benchmark.peers import TorchPeer
+from openmmpainn.benchmark.systems import BenchmarkSystem
+from openmmpainn.benchmark.torch_force import torch_force
 from openmmpainn.progress import Progress
 
 ROUNDS = 9
+TORCH_CONTEXTS = 4
 PDB = Path(__file__).resolve().parents[1] / "examples" / "data" / "alanine_dipeptide.pdb"
 
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -38,6 +43,7 @@ parser.add_argument("--model", help="a model file (default: the bundled one)")
 parser.add_argument("--precision", default="mixed", help="of GPU platforms")
 parser.add_argument("--steps", type=int, default=25, help="between two looks at positions")
 parser.add_argument("--contexts", type=int, default=8, help="of each kind at a time, at most")
+parser.add_argument("--torch", action="store_true", help="also openmm-torch's TorchForce in 4 Contexts in turn")
 parser.add_argument("--json", metavar="FILE", type=Path, help="write the times there too")
 arguments = parser.parse_args()
 if arguments.replicas < 1 or arguments.contexts < 1:
@@ -103,8 +109,23 @@ cases = {  # name: what steps them, and how many replicas that are
     ),
     "Contexts in turn, no network": in_turn(langevin, bare, pdb.positions, num_contexts),
 }
+if arguments.torch:
+    import torch
+
+    numbers = np.array([atom.element.atomic_number for atom in pdb.topology.atoms()])
+    places = np.array(pdb.getPositions(asNumpy=True).value_in_unit(openmm.unit.nanometer))
+    torch.set_num_threads(int(arguments.threads))
+    peer = TorchPeer(
+        model, model.getCutoff().value_in_unit(openmm.unit.nanometer), "cuda" if platform.getName() == "CUDA" else "cpu"
+    )
+    for name, cuda_graphs in (("TorchForce", False), ("TorchForce, CUDA graphs", True)):
+        with_torch = copy.deepcopy(bare)
+        with_torch.addForce(torch_force(peer, BenchmarkSystem(numbers, places, None), cuda_graphs))
+        cases[f"{TORCH_CONTEXTS} Contexts in turn, {name}"] = in_turn(
+            langevin, with_torch, pdb.positions, TORCH_CONTEXTS
+        )
 for step, _ in cases.values():
-    step(5)
+    step(20)  # TorchForce records its graph after 10
 times = {name: [] for name in cases}
 with Progress("replicas", ROUNDS) as progress:
     for _ in range(ROUNDS):  # the cases take turns, so that what else the machine does meets all of them

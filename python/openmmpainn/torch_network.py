@@ -142,7 +142,11 @@ class Repulsion(nn.Module):
 
 
 class Block(nn.Module):
-    """F4 to F6: one interaction block of either family."""
+    """F4 to F6: one interaction block of either family.
+
+    Parts of the filters and updates are taken by tensor_split(): TorchScript, which TorchForce runs, fails in the
+    backward pass of chunk() where a part is used by nothing.
+    """
 
     def __init__(self, metadata: Mapping[str, Any], last: bool) -> None:
         super().__init__()
@@ -159,37 +163,35 @@ class Block(nn.Module):
             self.vector_mix = nn.Linear(H, 2 * H, bias=False)
         self.update = mlp(2 * H, H, 3 * H)
 
-    def make_filter(self, phi: Tensor, fc: Tensor, envelope: Tensor | None, softening: Tensor) -> Tensor:
+    def make_filter(self, phi: Tensor, fc: Tensor, envelope: Tensor, softening: Tensor) -> Tensor:
         """F4: [P, 3H]; phi [P, K], the others [P]."""
-        if envelope is None:
-            envelope = torch.ones_like(fc)
         if self.student:
-            a, b, c = (apply_mlp(self.filter, phi * fc[:, None]) * envelope[:, None]).chunk(3, dim=-1)
+            a, b, c = (apply_mlp(self.filter, phi * fc[:, None]) * envelope[:, None]).tensor_split(3, dim=-1)
             return torch.cat([a, b, c * softening[:, None]], dim=-1)
         return apply_mlp(self.filter, phi) * (fc * envelope)[:, None]
 
     def message(self, s: Tensor, v: Tensor, f: Tensor, u: Tensor, i: Tensor, j: Tensor) -> tuple[Tensor, Tensor]:
         """F5: s [N, H], v [N, 3, H], f [P, 3H], u [P, 3]."""
         if self.student:
-            a, b, c = f.chunk(3, dim=-1)
+            a, b, c = f.tensor_split(3, dim=-1)
             ds = s[j] * a
         else:
-            ds, c, b = (apply_mlp(self.context, s)[j] * f).chunk(3, dim=-1)
+            ds, c, b = (apply_mlp(self.context, s)[j] * f).tensor_split(3, dim=-1)
         dv = v[j] * b[:, None, :] + u[:, :, None] * c[:, None, :]
         return s.index_add(0, i, ds), v.index_add(0, i, dv)
 
     def mix(self, s: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """F6."""
         if self.student:
-            p, q, r = apply_mlp(self.update, torch.cat([s, vector_norm(v, 0.0)], dim=-1)).chunk(3, dim=-1)
+            p, q, r = apply_mlp(self.update, torch.cat([s, vector_norm(v, 0.0)], dim=-1)).tensor_split(3, dim=-1)
             v_new = v * q[:, None, :]
             # The vectors of the last block reach no energy, so published files lack its matrix.
             if hasattr(self, "mixing"):
                 v_new = v_new + torch.einsum("xy,nyh->nxh", self.mixing, v) * r[:, None, :]
             return s + p, v_new
-        V, W = self.vector_mix(v).chunk(2, dim=-1)
+        V, W = self.vector_mix(v).tensor_split(2, dim=-1)
         x = torch.cat([s, vector_norm(V, self.norm_epsilon)], dim=-1)
-        p, g, h = apply_mlp(self.update, x).chunk(3, dim=-1)
+        p, g, h = apply_mlp(self.update, x).tensor_split(3, dim=-1)
         return s + p + h * (V * W).sum(dim=1), v + W * g[:, None, :]
 
 
@@ -275,7 +277,7 @@ class PaiNNNetwork(nn.Module):
         positions : tensor [N, 3]
             In the model's length unit.
         receivers, neighbours : int64 tensor [P]
-            The edges; every pair closer than the cutoff, in both directions.
+            The edges; every pair closer than the cutoff, in both directions. Longer ones add exactly 0.
         shifts : tensor [P, 3]
             Added to the neighbour's position.
         stages : dict, optional
@@ -294,9 +296,10 @@ class PaiNNNetwork(nn.Module):
         x, softening = d / self.cutoff, d / (d + self.direction_epsilon)
         fc = cutoff_value(self.metadata["cutoff_function"], x)
         envelope = self.metadata.get("envelope")
-        envelope = None if envelope is None else cutoff_value(envelope, x)
+        # Without an envelope filters do not vanish at the cutoff: pairs beyond it are shut out here.
+        envelope = (x < 1).to(x.dtype) if envelope is None else cutoff_value(envelope, x)
         s = self.embedding(elements)
-        v = s.new_zeros(len(s), 3, s.shape[1])
+        v = s.new_zeros(s.shape[0], 3, s.shape[1])
         for index, block in enumerate(self.blocks):
             f = stages[f"blocks.{index}.filter"] = block.make_filter(phi, fc, envelope, softening)
             s, v = block.message(s, v, f, u, receivers, neighbours)

@@ -118,7 +118,7 @@ def test_rows(results):
         peer = row["python_force"]
         assert row["python_force_ratio"] == pytest.approx(peer["median"] / row["median"])
         assert peer["steps_per_second"] * peer["median"] == pytest.approx(1)
-        assert peer["edges"] == row["atoms"] * (row["atoms"] - 1) and peer["force_difference"] < 1e-4
+        assert peer["force_difference"] < 1e-4
     assert results["settings"]["peer_device"] == "cpu" and results["settings"]["graph"] is None
     machine = results["machine"]
     assert machine["platform"] == "CPU" and machine["properties"]["Threads"] == "1" and machine["device"]
@@ -190,8 +190,7 @@ def test_python_force_gives_our_forces(request, family, platform, one_thread):
 
     model = request.getfixturevalue(family)
     system = make_system(22, list(model.getElements()))
-    force, edges = python_force.python_force(TorchPeer(model, 0.5), system)
-    assert edges == 22 * 21
+    force = python_force.python_force(TorchPeer(model, 0.5), system, dynamics.SCALE)
     theirs = dynamics.make_context(system, force, platform, {})
     ours = dynamics.make_context(system, dynamics.network_force(model, system), platform, {})
     for _ in range(2):
@@ -205,6 +204,30 @@ def test_python_force_gives_our_forces(request, family, platform, one_thread):
         ours.setPositions(theirs.getState(positions=True).getPositions())
     with pytest.raises(ValueError, match="periodic"):
         python_force.python_force(TorchPeer(model, 0.5), make_system(1000, list(model.getElements())))
+
+
+@pytest.mark.parametrize("family", ["canonical", "abrupt"])
+def test_traced_energy(request, family, one_thread):
+    """What TorchForce is given: our energy and forces, also where pairs have crossed the cutoff since the trace."""
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
+    from openmmpainn.benchmark import torch_force
+    from openmmpainn.benchmark.peers import TorchPeer
+
+    model = request.getfixturevalue(family)
+    system = make_system(22, list(model.getElements()))
+    traced = torch_force.trace_energy(TorchPeer(model, 0.5), system, 0.5)
+    evaluator = Evaluator(model, "Reference")
+    for stretch in (1.0, 1.15):
+        positions = stretch * system.positions
+        (energy,), forces = evaluator.computeFlat(system.numbers, positions, [0, 22])
+        x = torch.tensor(positions, dtype=torch.float32, requires_grad=True)
+        found = traced(x)
+        (gradient,) = torch.autograd.grad(found, x)
+        assert float(found.detach()) == pytest.approx(0.5 * energy, rel=1e-5)
+        assert np.abs(-gradient.numpy() - 0.5 * forces).max() < 1e-4 * np.sqrt(np.mean(forces**2))
+    with pytest.raises(ValueError, match="periodic"):
+        torch_force.trace_energy(TorchPeer(model, 0.5), make_system(1000, list(model.getElements())), 1.0)
+    assert (torch_force.why_no_torch_force() or "openmmtorch").count("openmmtorch")
 
 
 def test_what_fails_in_pytorch_is_said(canonical, monkeypatch):
@@ -338,8 +361,8 @@ def test_replica_exchange(tmp_path):
         assert result.returncode == 0, result.stderr
         found = json.loads((tmp_path / "out.json").read_text())
         assert {"serial", "subsystems"} <= set(found["seconds_per_cycle"]) and found["states"] == states
-        assert len(found["seconds_per_cycle"]) + len(found["skipped"]) == 4 + len(more)
-        assert set(found["skipped"]) <= {"contexts"}
+        assert len(found["seconds_per_cycle"]) + len(found["skipped"]) == 4 + 3 * len(more)
+        assert all(name == "contexts" or "openmmtorch" in reason for name, reason in found["skipped"].items())
         for figures in found["seconds_per_cycle"].values():
             assert 0 < figures["low"] <= figures["median"] <= figures["high"] and figures["times_as_fast"] > 0
         assert found["machine"]["platform"] == "CPU" and "times as fast" in result.stdout

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""What PyTorch takes for a row that our platform was measured for: eager, as a CUDA graph, in openmm.PythonForce."""
+"""What PyTorch takes for a row that our platform was measured for: eager, as a CUDA graph, as a Force of OpenMM's."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import openmm
 
-from .dynamics import make_context, time_dynamics
+from .dynamics import SCALE, make_context, time_dynamics
 from .graph_peer import GraphPeer
 from .machine import available_memory
 from .pace import Pace
@@ -18,6 +18,7 @@ from .peers import TorchPeer, failure
 from .python_force import PYTHON_FORCE_UP_TO, check_finite, python_force, scaled_forces
 from .systems import BenchmarkSystem
 from .timing import time_calls
+from .torch_force import torch_force, why_no_torch_force
 
 __all__ = ["PeerRows"]
 
@@ -44,6 +45,8 @@ class PeerRows:
     ----------
     no_graph : str or None
         Why no CUDA graph is measured at all, if so.
+    no_torch_force : str or None
+        Why openmm-torch's TorchForce is not, likewise.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class PeerRows:
         if peer.device != "cuda":
             why = "this PyTorch sees none" if platform == "CUDA" else f"the platform is {platform}"
             self.no_graph = f"it needs PyTorch on a CUDA device, and {why}"
+        self.no_torch_force = why_no_torch_force()
 
     def settings(self) -> dict[str, Any]:
         """What the peers are, for the results."""
@@ -63,6 +67,7 @@ class PeerRows:
             "peer_device": self.peer.device,
             "graph": None if self.no_graph else "the same captured once as a CUDA graph, positions copied in",
             "python_force": "openmm.PythonForce, eager PyTorch, float32, edges chosen among all pairs",
+            "torch_force": self.no_torch_force or "openmm-torch's TorchForce, traced PyTorch, float32, all pairs",
             "python_force_up_to": PYTHON_FORCE_UP_TO,
         }
 
@@ -127,7 +132,7 @@ class PeerRows:
         return {**asdict(timing), "per_molecule": timing.median / molecules, "force_difference": off}
 
     def dynamics(self, system: BenchmarkSystem, forces: np.ndarray, ours: float) -> dict[str, Any]:
-        """Steps of the same dynamics through openmm.PythonForce; nothing for systems of more than PYTHON_FORCE_UP_TO.
+        """Steps of the same dynamics with PyTorch as a Force; nothing for systems of more than PYTHON_FORCE_UP_TO.
 
         Parameters
         ----------
@@ -141,24 +146,36 @@ class PeerRows:
         Returns
         -------
         dict
-            ``python_force`` with figures or ``skipped``, and ``python_force_ratio`` to our time if there are figures.
+            ``python_force``, ``torch_force`` and ``torch_force_graph`` (openmm-torch's TorchForce without and with CUDA
+            graphs) with figures or ``skipped``, and for those with figures the ratio to our time, ``NAME_ratio``.
         """
-        atoms = len(forces)
-        if atoms > PYTHON_FORCE_UP_TO:
+        if len(forces) > PYTHON_FORCE_UP_TO:
             return {}
-        reason = self.pace.too_long("peer", atoms)
+        makers: dict[str, Callable[[], openmm.Force]] = {"python_force": lambda: python_force(self.peer, system, SCALE)}
+        if self.no_torch_force is None:
+            makers["torch_force"] = lambda: torch_force(self.peer, system, False, SCALE)
+            if self.no_graph is None:
+                makers["torch_force_graph"] = lambda: torch_force(self.peer, system, True, SCALE)
+        found: dict[str, Any] = {}
+        for name, make in makers.items():
+            found[name] = self._steps(make, system, forces)
+            if "median" in found[name]:
+                found[f"{name}_ratio"] = found[name]["median"] / ours
+        return found
+
+    def _steps(self, make: Callable[[], openmm.Force], system: BenchmarkSystem, forces: np.ndarray) -> dict[str, Any]:
+        """Compare the forces, then measure."""
+        reason = self.pace.too_long("peer", len(forces))
         if reason:
-            return {"python_force": {"skipped": reason.replace("call", "step")}}
+            return {"skipped": reason.replace("call", "step")}
         try:
-            force, edges = python_force(self.peer, system)
-            context = make_context(system, force, self.platform, self.properties)
+            context = make_context(system, make(), self.platform, self.properties)
             off = _difference(scaled_forces(context), forces)
             timing = time_dynamics(context, system, self.seconds)
             check_finite(context)
         except (RuntimeError, MemoryError, openmm.OpenMMException) as error:
-            return {"python_force": {"skipped": failure(error)}}
-        figures = {"edges": edges, **asdict(timing), "steps_per_second": 1 / timing.median, "force_difference": off}
-        return {"python_force": figures, "python_force_ratio": timing.median / ours}
+            return {"skipped": failure(error)}
+        return {**asdict(timing), "steps_per_second": 1 / timing.median, "force_difference": off}
 
 
 def _difference(theirs: np.ndarray, ours: np.ndarray) -> float:

@@ -174,6 +174,23 @@ class TorchPeer:
             num_molecules=self._molecules,
         )
 
+    def energy(self, positions: torch.Tensor) -> torch.Tensor:
+        """The energy of all molecules, float64 (kJ/mol), at positions [N, 3] (nm) on the device; differentiable."""
+        import torch
+
+        from ..torch_network import ENERGY_UNITS
+
+        energies = self.network(
+            self._elements_of,
+            positions.to(torch.float32) / self._unit,
+            self._molecule_of,
+            self._receivers,
+            self._neighbours,
+            self._shifts,
+            num_molecules=self._molecules,
+        )
+        return energies.sum() * ENERGY_UNITS[self.network.metadata["energy_unit"]]
+
     def to_arrays(self, energies: torch.Tensor, forces: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
         """What compute() gives, as arrays: energies [M] (kJ/mol) and forces [N, 3] (kJ/mol/nm)."""
         from ..torch_network import ENERGY_UNITS

@@ -7,7 +7,6 @@ import numpy as np
 import openmm
 from openmm import unit
 
-from .dynamics import SCALE
 from .peers import TorchPeer
 from .systems import BenchmarkSystem
 
@@ -16,8 +15,8 @@ __all__ = ["PYTHON_FORCE_UP_TO", "check_finite", "python_force", "scaled_forces"
 PYTHON_FORCE_UP_TO = 50  # atoms
 
 
-def python_force(peer: TorchPeer, system: BenchmarkSystem) -> tuple[openmm.PythonForce, int]:
-    """The network in eager PyTorch as a Force, its energy scaled down as in our own dynamics.
+def python_force(peer: TorchPeer, system: BenchmarkSystem, scale: float = 1.0) -> openmm.PythonForce:
+    """The network in eager PyTorch as a Force.
 
     In a step, positions go from the State to a tensor and the forces come back as an array. The edges are chosen among
     all pairs of atoms in every step: right wherever the atoms go, also for networks whose filters do not vanish at the
@@ -29,13 +28,13 @@ def python_force(peer: TorchPeer, system: BenchmarkSystem) -> tuple[openmm.Pytho
         Prepared for the system here, and not to be prepared anew while the Force is used.
     system : BenchmarkSystem
         The atoms, in vacuum.
+    scale : float
+        The energy is multiplied by it.
 
     Returns
     -------
     openmm.PythonForce
         For all particles of a System.
-    int
-        The number of pairs, each in both directions.
 
     Raises
     ------
@@ -44,15 +43,15 @@ def python_force(peer: TorchPeer, system: BenchmarkSystem) -> tuple[openmm.Pytho
     """
     if system.box is not None:
         raise ValueError("PythonForce is measured in vacuum; this system is periodic")
-    edges = peer.prepare([system], [[system.positions]], cutoff=np.inf)
+    peer.prepare([system], [[system.positions]], cutoff=np.inf)
 
     def compute(state: openmm.State) -> tuple[float, np.ndarray]:
         """Energy (kJ/mol) and forces [N, 3] (kJ/mol/nm)."""
         positions = state.getPositions(asNumpy=True).value_in_unit(unit.nanometer)
         energies, forces = peer.to_arrays(*peer.compute_within_cutoff(peer.to_tensor(positions)))
-        return SCALE * float(energies[0]), SCALE * forces
+        return scale * float(energies[0]), scale * forces
 
-    return openmm.PythonForce(compute), edges
+    return openmm.PythonForce(compute)
 
 
 def scaled_forces(context: openmm.Context) -> np.ndarray:

@@ -10,10 +10,17 @@ __all__ = ["format_number", "format_table", "table_rows", "to_text"]
 _KINDS = {"single": "energy + forces", "batch": "batch", "md": "dynamics"}
 _COLUMNS = (
     *("work", "atoms", "molecules", "ms", "us/atom", "ms/molecule", "steps/s", "ns/day"),
-    *("PyTorch ms", "ratio", "graph ms", "graph ratio"),
+    *("PyTorch ms", "ratio", "graph ms", "graph ratio", "TorchForce ms", "TorchForce ratio"),
 )
-# What PyTorch did for a row, with names for the notes. PythonForce shares the columns of eager PyTorch, which it runs.
-_PEERS = {"peer": "PyTorch", "graph": "PyTorch's CUDA graph", "python_force": "PythonForce"}
+# What PyTorch did for a row, with names for the notes. PythonForce shares the columns of eager PyTorch, which it runs,
+# and TorchForce with CUDA graphs those of PyTorch's CUDA graph.
+_PEERS = {
+    "peer": "PyTorch",
+    "graph": "PyTorch's CUDA graph",
+    "python_force": "PythonForce",
+    "torch_force": "TorchForce",
+    "torch_force_graph": "TorchForce with CUDA graphs",
+}
 
 
 def format_number(value: float | None, digits: int = 3) -> str:
@@ -23,11 +30,12 @@ def format_number(value: float | None, digits: int = 3) -> str:
     return f"{value:,.0f}" if abs(value) >= 10**digits else f"{value:.{digits}g}"
 
 
-def _against(row: dict[str, Any], peer: str = "peer", ratio: str = "ratio") -> list[str]:
+def _against(row: dict[str, Any], peer: str) -> list[str]:
     """Time (ms) and ratio of one of PyTorch's entries; empty where it was not measured."""
     found = row.get(peer, {})
     if "median" not in found:
         return ["", ""]
+    ratio = "ratio" if peer == "peer" else f"{peer}_ratio"
     return [format_number(1e3 * found["median"]), f"{row[ratio]:.1f}x" if row[ratio] >= 1 else f"{row[ratio]:.2g}x"]
 
 
@@ -38,6 +46,7 @@ def table_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
         if "skipped" in row:
             continue
         batch = row["kind"] == "batch"
+        eager, graph = ("python_force", "torch_force_graph") if row["kind"] == "md" else ("peer", "graph")
         ms = 1e3 * row["median"]
         lines.append(
             [
@@ -49,8 +58,9 @@ def table_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
                 format_number(1e3 * row["per_molecule"]) if batch else "",
                 format_number(row.get("steps_per_second")),
                 format_number(row.get("ns_per_day")),
-                *(_against(row, "python_force", "python_force_ratio") if row["kind"] == "md" else _against(row)),
-                *_against(row, "graph", "graph_ratio"),
+                *_against(row, eager),
+                *_against(row, graph),
+                *_against(row, "torch_force"),
             ]
         )
     used = [k for k in range(len(_COLUMNS)) if any(line[k] for line in lines)]
@@ -74,8 +84,14 @@ def _notes(results: dict[str, Any]) -> list[str]:
         notes.append("PyTorch ms of dynamics: a step through openmm.PythonForce, which calls eager PyTorch.")
     if any("median" in row.get("graph", {}) for row in results["rows"]):
         notes.append("graph ms: PyTorch's CUDA graph, positions copied in, edges frozen.")
+    if any("median" in row.get("torch_force", {}) for row in results["rows"]):
+        notes.append("TorchForce ms: a step through openmm-torch's TorchForce, traced PyTorch, all pairs.")
+    if any("median" in row.get("torch_force_graph", {}) for row in results["rows"]):
+        notes.append("graph ms of dynamics: TorchForce with CUDA graphs.")
     if "graph_skipped" in results["summary"]:
         notes.append(f"PyTorch's CUDA graph: not measured, {results['summary']['graph_skipped']}.")
+    if "torch_force_skipped" in results["summary"]:
+        notes.append(f"openmm-torch's TorchForce: not measured, {results['summary']['torch_force_skipped']}.")
     found = [entry["force_difference"] for entry in entries]
     if found:
         notes.append(f"Forces differ from PyTorch's (float32) by {max(found):.1e} of their RMS at most.")

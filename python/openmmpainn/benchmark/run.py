@@ -71,7 +71,7 @@ def run_benchmark(
         For each figure.
     peers : bool
         Whether to do the same work in PyTorch, right after each row: eager, as a CUDA graph (on CUDA), and dynamics
-        through openmm.PythonForce (up to 50 atoms).
+        through openmm.PythonForce and, where openmmtorch is installed, openmm-torch's TorchForce (up to 50 atoms).
     dynamics, memory : bool
         Whether to measure molecular dynamics, and memory for each atom.
     show_progress : bool
@@ -83,8 +83,9 @@ def run_benchmark(
         Plain values, ready for JSON: ``machine``, ``model``, ``settings``, ``rows`` and ``summary``. A row has ``kind``
         (single, batch or md), ``atoms`` (of a molecule), ``molecules``, and either the figures or ``skipped``, a
         sentence that says why there are none. Times are ``median``, ``low``, ``high`` (quartiles), s a call. The same
-        holds for PyTorch's entries in a row, ``peer``, ``graph`` and ``python_force``, and the ratios of their times to
-        ours are ``ratio``, ``graph_ratio`` and ``python_force_ratio``.
+        holds for PyTorch's entries in a row, ``peer``, ``graph``, ``python_force``, ``torch_force`` and
+        ``torch_force_graph``; the ratios of their times to ours are ``ratio``, ``graph_ratio``, ``python_force_ratio``
+        and so on.
 
     Raises
     ------
@@ -134,6 +135,8 @@ class _Benchmark:
         self.versions = {"PyTorch": torch.__version__}
         with contextlib.suppress(ImportError):  # finds pairs faster
             self.versions["SciPy"] = importlib.metadata.version("scipy")
+        with contextlib.suppress(ImportError):
+            self.versions["openmmtorch"] = importlib.metadata.version("openmmtorch")
         device = "cuda" if self.platform == "CUDA" and torch.cuda.is_available() else "cpu"
         peer = TorchPeer(self.model, self.summary["cutoff"], device)
         return PeerRows(peer, self.platform, self.properties, self.seconds, self.pace)
@@ -174,6 +177,8 @@ class _Benchmark:
             figures = self._summary(rows)
             if self.peers and self.peers.no_graph:
                 figures["graph_skipped"] = self.peers.no_graph
+            if self.peers and self.peers.no_torch_force:
+                figures["torch_force_skipped"] = self.peers.no_torch_force
             if memory:
                 figures.update(self._memory(rows))
                 progress.advance(1, "memory")
