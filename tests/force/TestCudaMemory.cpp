@@ -4,6 +4,7 @@
 #include "ForceTest.h"
 #include "ProcessResources.h"
 #include <dlfcn.h>
+#include <functional>
 
 using namespace OpenMM;
 using namespace std;
@@ -73,51 +74,81 @@ private:
 
 } // namespace
 
-class CudaAlone : public PlatformTest {};
-
-TEST_P(CudaAlone, contextsThatAreGoneLeaveNothing) {
-    Gpu gpu;
-    const Cluster cluster(9);
-    const PaiNNStudentModel model = makeModel();
-    auto cycle = [&](bool withNetwork) {
-        System system;
-        addParticles(system, cluster.size());
+class CudaAlone : public PlatformTest {
+protected:
+    /** A System of a cluster, with the network or without, as every cycle uses one. */
+    static unique_ptr<System> makeSystem(const PaiNNStudentModel& model, const Cluster& cluster, bool withNetwork) {
+        auto system = make_unique<System>();
+        addParticles(*system, cluster.size());
         if (withNetwork) {
             PaiNNStudentForce* force = makeForce(model, cluster);
             force->addGlobalParameter("scale", 1.0);
             force->setSubsystemScale(0, "scale");
             force->addEnergyParameterDerivative("scale");
-            system.addForce(force);
+            system->addForce(force);
         }
+        return system;
+    }
+    /** What a cycle with the network leaves behind must be what one without leaves: OpenMM's own leave a thread each,
+     * for one. */
+    static void expectNothingLeft(int numCycles, const function<void(bool withNetwork)>& cycle) {
+        Gpu gpu;
+        struct Growth {
+            double deviceBytes, bytes, threads, files;
+        } growth[2];
+        for (bool withNetwork : {false, true}) {
+            for (int i = 0; i < 20; i++)
+                cycle(withNetwork);
+            const int number = withNetwork ? numCycles : numCycles / 3;
+            const double free = gpu.getFree(), resident = getResidentMemory();
+            const double threads = countOf("/proc/self/task"), files = countOf("/proc/self/fd");
+            for (int i = 0; i < number; i++)
+                cycle(withNetwork);
+            growth[withNetwork] = {(free - gpu.getFree()) / number, (getResidentMemory() - resident) / number,
+                                   (countOf("/proc/self/task") - threads) / number,
+                                   (countOf("/proc/self/fd") - files) / number};
+        }
+        cout << "a cycle leaves behind, with the network and without: " << growth[1].bytes << ", " << growth[0].bytes
+             << " bytes of resident memory; " << growth[1].deviceBytes << ", " << growth[0].deviceBytes
+             << " on the GPU; " << growth[1].threads << ", " << growth[0].threads << " threads" << endl;
+        EXPECT_LE(growth[1].deviceBytes, max(0.0, growth[0].deviceBytes));
+        EXPECT_LE(growth[1].threads, growth[0].threads);
+        EXPECT_LE(growth[1].files, growth[0].files);
+        EXPECT_LT(growth[1].bytes - growth[0].bytes, 10000);
+    }
+};
+
+TEST_P(CudaAlone, contextsThatAreGoneLeaveNothing) {
+    const Cluster cluster(9);
+    const PaiNNStudentModel model = makeModel();
+    expectNothingLeft(300, [&](bool withNetwork) {
+        auto system = makeSystem(model, cluster, withNetwork);
         VerletIntegrator integrator(0.0001);
-        auto context = makeContext(system, integrator);
+        auto context = makeContext(*system, integrator);
         context->setPositions(cluster.positions);
         integrator.step(2);
         getEnergy(*context);
-    };
-    // What a Context leaves behind, without and with the network: OpenMM's own leave a thread each, for one.
-    struct Growth {
-        double deviceBytes, bytes, threads, files;
-    } growth[2];
-    for (bool withNetwork : {false, true}) {
-        for (int i = 0; i < 20; i++)
-            cycle(withNetwork);
-        const int number = withNetwork ? 300 : 100;
-        const double free = gpu.getFree(), resident = getResidentMemory();
-        const double threads = countOf("/proc/self/task"), files = countOf("/proc/self/fd");
-        for (int i = 0; i < number; i++)
-            cycle(withNetwork);
-        growth[withNetwork] = {(free - gpu.getFree()) / number, (getResidentMemory() - resident) / number,
-                               (countOf("/proc/self/task") - threads) / number,
-                               (countOf("/proc/self/fd") - files) / number};
-    }
-    cout << "a Context leaves behind, with the network and without: " << growth[1].bytes << ", " << growth[0].bytes
-         << " bytes of resident memory; " << growth[1].deviceBytes << ", " << growth[0].deviceBytes << " on the GPU; "
-         << growth[1].threads << ", " << growth[0].threads << " threads" << endl;
-    EXPECT_LE(growth[1].deviceBytes, max(0.0, growth[0].deviceBytes));
-    EXPECT_LE(growth[1].threads, growth[0].threads);
-    EXPECT_LE(growth[1].files, growth[0].files);
-    EXPECT_LT(growth[1].bytes - growth[0].bytes, 10000);
+    });
+}
+
+TEST_P(CudaAlone, replicasThatAreGoneLeaveNothing) {
+    const Cluster cluster(9);
+    const PaiNNStudentModel model = makeModel();
+    expectNothingLeft(45, [&](bool withNetwork) {
+        auto system = makeSystem(model, cluster, withNetwork);
+        vector<unique_ptr<VerletIntegrator>> owned;
+        vector<Integrator*> integrators;
+        for (int i = 0; i < 3; i++) {
+            owned.push_back(make_unique<VerletIntegrator>(0.0001));
+            integrators.push_back(owned.back().get());
+        }
+        PaiNNReplicaContexts contexts(vector<System*>(integrators.size(), system.get()), integrators, *platform,
+                                      getProperties());
+        for (int i = 0; i < contexts.getNumContexts(); i++)
+            contexts.getContext(i).setPositions(cluster.positions);
+        contexts.step(3);
+        getEnergy(contexts.getContext(1));
+    });
 }
 
 TEST_P(CudaAlone, tooLittleMemoryIsAnException) {

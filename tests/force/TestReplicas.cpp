@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Contexts that have their forces evaluated together give the bits that they give alone.
 #include "ReplicasTest.h"
+#include <mutex>
+#include <thread>
 
 using namespace OpenMM;
 using namespace std;
@@ -180,6 +182,40 @@ TEST_P(Replicas, oneThatFailsLeavesTheOthersAlone) {
             }
         group.contexts->step(2);
     }
+}
+
+/** Row 31: groups in threads of their own, made and destroyed while others run, give the bits of Contexts alone. */
+TEST_P(Replicas, groupsComeAndGoInThreads) {
+    if (!hasNative())
+        GTEST_SKIP() << "replicas share nothing on this platform";
+    auto makeIntegrator = [](int) { return verlet(); };
+    vector<vector<vector<double>>> expected;
+    for (int first : {0, 1, 2}) {
+        Group apart = makeClusters({sizes[first], sizes[first + 1], sizes[first + 2]}, makeIntegrator);
+        apart.stepAlone(20);
+        expected.push_back(apart.getPositions());
+    }
+    mutex lock; // OpenMM does not guard making and destroying Contexts
+    vector<vector<vector<double>>> found(expected.size());
+    vector<thread> threads;
+    for (int first = 0; first < static_cast<int>(expected.size()); first++)
+        threads.emplace_back([&, first] {
+            for (int round = 0; round < 2; round++) {
+                unique_lock<mutex> guard(lock);
+                Group group = makeClusters({sizes[first], sizes[first + 1], sizes[first + 2]}, makeIntegrator);
+                guard.unlock();
+                group.contexts->setMode(first == 1 ? PaiNNReplicaContexts::Baton : PaiNNReplicaContexts::Parallel);
+                group.contexts->setTimeout(60);
+                group.contexts->step(13);
+                group.contexts->step(7);
+                found[first] = group.getPositions();
+                guard.lock();
+                group = Group();
+            }
+        });
+    for (thread& t : threads)
+        t.join();
+    EXPECT_EQ(found, expected);
 }
 
 TEST_P(Replicas, unlikeIntegratorsInnerContextsAndUnequalForces) {
