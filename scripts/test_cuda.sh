@@ -54,7 +54,9 @@ if [[ $steps == *sanitizers* ]]; then
                 "$bench" $model:32 --once --kernels --sizes $size
         done
     done
-    step "memcheck, in a Context" 300 sanitizers.log "$sanitizer" --tool memcheck --error-exitcode 9 --print-limit 20 \
+    # OpenMM looks for its cache of kernels by calls that may fail; a call of ours that fails is an exception.
+    step "memcheck, in a Context" 300 sanitizers.log "$sanitizer" --tool memcheck --report-api-errors no --error-exitcode 9 \
+        --print-limit 20 \
         "$tests" --gtest_filter='*Flags.obeysForceGroups/CUDAMixed:*Flags.entryEnergies*/CUDAMixed'
 fi
 finish

@@ -93,8 +93,8 @@ protected:
     /** What a cycle with the network leaves behind must be what one without leaves: OpenMM's own leave a thread each,
      * for one. */
     static void expectNothingLeft(int numCycles, const function<void(bool withNetwork)>& cycle) {
-        // A thread that OpenMM leaves behind keeps a whole arena of malloc's to itself, as others left it, until there
-        // are eight for each core: that is not what is asked here.
+        // Each thread that OpenMM leaves behind would keep an arena of malloc's, as others left it, until there are
+        // eight for each core.
         mallopt(M_ARENA_MAX, 1);
         Gpu gpu;
         struct Growth {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <future>
+#include <set>
 
 using namespace OpenMM;
 using namespace std;
@@ -32,6 +33,21 @@ int getAttribute(CUdevice device, CUdevice_attribute attribute) {
                           where + rest + "; use fewer or smaller systems (" + error + ")");
 }
 
+/** What has been compiled in this process and is in OpenMM's cache, by name and group. */
+set<pair<string, int>> cached;
+mutex cachedLock;
+
+bool isCached(const string& name, int group) {
+    lock_guard<mutex> guard(cachedLock);
+    return cached.count({name, group}) != 0;
+}
+
+void noteCached(const string& name, int group) {
+    lock_guard<mutex> guard(cachedLock);
+    if (!name.empty())
+        cached.insert({name, group});
+}
+
 } // namespace
 
 DeviceLimits CudaDevice::findLimits(CUdevice device) {
@@ -54,9 +70,10 @@ CudaDevice::~CudaDevice() {
         cuModuleUnload(module); // nobody can be told if it fails, e.g. because the CUcontext is gone
 }
 
-void CudaDevice::setCompiler(const Compiler& newCompiler) {
+void CudaDevice::setCompiler(const Compiler& newCompiler, const string& newCacheName) {
     lock_guard<mutex> guard(lock);
     compiler = newCompiler;
+    cacheName = newCacheName;
 }
 
 Device::Address CudaDevice::allocate(size_t bytes) {
@@ -133,7 +150,8 @@ void CudaDevice::synchronize(Stream stream) {
 
 /**
  * Get the modules of the kernels of launches. Threads compile them: NVRTC takes one at a time, but while the driver
- * makes machine code of one, NVRTC is at the next.
+ * makes machine code of one, NVRTC is at the next. What only has to be read from OpenMM's cache needs none: each leaves
+ * a used stack to the thread that OpenMM leaves behind with every Context.
  */
 void CudaDevice::compile(const vector<Launch>& launches) {
     lock_guard<mutex> guard(lock);
@@ -146,12 +164,13 @@ void CudaDevice::compile(const vector<Launch>& launches) {
             compiled[group];
     }
     for (auto& entry : compiled) {
+        const auto policy = isCached(cacheName, entry.first) ? std::launch::deferred : std::launch::async;
         auto compileGroup = [this, context, group = entry.first] {
             PAINN_CUDA(cuCtxSetCurrent(context)); // of this thread, which ends with it
             return compiler(limits, group);
         };
         try {
-            entry.second = async(std::launch::async, compileGroup);
+            entry.second = async(policy, compileGroup);
         }
         catch (const system_error&) { // no more threads
             entry.second = async(std::launch::deferred, compileGroup);
@@ -161,6 +180,7 @@ void CudaDevice::compile(const vector<Launch>& launches) {
     for (auto& [group, module] : compiled)
         try {
             modules[group] = module.get();
+            noteCached(cacheName, group);
         }
         catch (...) { // the others are kept, or would be nobody's to unload
             modules.erase(group);

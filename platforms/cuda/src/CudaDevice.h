@@ -39,8 +39,13 @@ public:
     std::unique_ptr<LaunchList> prepare(const std::vector<Launch>& launches) override;
     void run(LaunchList& list, Stream stream) override;
     void synchronize(Stream stream) override;
-    /** What compiles kernels when they are prepared for the first time; may be replaced or taken away after that. */
-    void setCompiler(const Compiler& compiler);
+    /**
+     * What compiles kernels when they are prepared for the first time; may be replaced or taken away after that.
+     *
+     * @param cacheName   of what it compiles, if it goes through OpenMM's cache: what has been compiled under this name
+     *                    in this process is taken to be there
+     */
+    void setCompiler(const Compiler& compiler, const std::string& cacheName = "");
 
 private:
     struct Function {
@@ -53,6 +58,7 @@ private:
     const DeviceLimits limits;
     std::mutex lock; // of what follows
     Compiler compiler;
+    std::string cacheName;
     std::map<int, CUmodule> modules; // by group
     std::map<std::string, Function> functions;
 };

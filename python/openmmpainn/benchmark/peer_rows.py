@@ -22,6 +22,7 @@ from .torch_force import torch_force, why_no_torch_force
 
 __all__ = ["PeerRows"]
 
+WARM_UP = 15  # steps: TorchScript compiles itself in the first few, and TorchForce records its CUDA graph after ten
 WRONG = 1e-2  # of the RMS of the forces: what differs by more did not do the same work
 
 
@@ -171,6 +172,7 @@ class PeerRows:
         try:
             context = make_context(system, make(), self.platform, self.properties)
             off = _difference(scaled_forces(context), forces)
+            context.getIntegrator().step(WARM_UP)
             timing = time_dynamics(context, system, self.seconds)
             check_finite(context)
         except (RuntimeError, MemoryError, openmm.OpenMMException) as error:
