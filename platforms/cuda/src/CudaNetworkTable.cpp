@@ -39,9 +39,9 @@ shared_ptr<LoadedNetwork> getLoadedNetwork(CudaContext& cc, const PaiNNStudentMo
         known = network;
     }
     // Kernels are compiled when an evaluator is made, so always by a Context that lives.
-    network->device.setCompiler(makeCompiler(cc, model, precision),
-                                model.getHash() + to_string(static_cast<int>(precision)) + " on device " +
-                                    to_string(cc.getDeviceIndex()));
+    network->device.setCompiler(makeCompiler(cc, model, precision), model.getHash() +
+                                                                        to_string(static_cast<int>(precision)) +
+                                                                        " on device " + to_string(cc.getDeviceIndex()));
     for (auto entry = networks.begin(); entry != networks.end();)
         entry = (entry->second.expired() ? networks.erase(entry) : next(entry));
     return network;
