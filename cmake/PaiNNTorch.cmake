@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+# Finds the PyTorch that the LibTorch engine is built for: the one that the Python interpreter would import, or the folder
+# -DPAINN_TORCH_DIR=... (a package torch/, or an unpacked LibTorch). CPU and CUDA builds of one version are equally good, since the
+# engine names no part of CUDA. Sets PAINN_TORCH_VERSION and the target PaiNN::Torch, or says in one line why it is skipped.
+set(PAINN_TORCH_DIR "" CACHE PATH "Folder of PyTorch, with include/ and lib/")
+set(PAINN_TORCH_VERSION "")
+if(PAINN_BUILD_TORCH STREQUAL "OFF")
+    return()
+endif()
+set(torch "${PAINN_TORCH_DIR}")
+if(NOT torch)
+    # The folder alone: importing PyTorch takes seconds.
+    execute_process(
+        COMMAND ${Python_EXECUTABLE} -c "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')"
+        OUTPUT_VARIABLE torch OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+endif()
+set(headers "${torch}/include")
+set(missing "")
+if(NOT torch)
+    set(missing "${Python_EXECUTABLE} has no PyTorch")
+elseif(NOT EXISTS "${headers}/torch/headeronly/version.h" OR NOT EXISTS "${headers}/ATen/Context.h")
+    set(missing "${torch} has no headers of PyTorch 2.9 or later")
+else()
+    foreach(library torch torch_cpu c10)
+        if(NOT EXISTS "${torch}/lib/lib${library}.so")
+            set(missing "${torch}/lib has no lib${library}.so")
+        endif()
+    endforeach()
+    file(STRINGS "${headers}/ATen/Context.h" line REGEX "enum class TORCH_API Float32Backend")
+    if(NOT line)
+        set(missing "the PyTorch in ${torch} is older than the engine knows; it is written for 2.11 and 2.13")
+    endif()
+endif()
+if(missing)
+    if(PAINN_BUILD_TORCH STREQUAL "ON")
+        message(FATAL_ERROR "LibTorch engine: ${missing}: pip install torch, set PAINN_TORCH_DIR, or leave PAINN_BUILD_TORCH at AUTO")
+    endif()
+    message(STATUS "LibTorch engine: skipped, because ${missing}")
+    return()
+endif()
+foreach(part MAJOR MINOR PATCH)
+    file(STRINGS "${headers}/torch/headeronly/version.h" line REGEX "define TORCH_VERSION_${part} ")
+    string(REGEX REPLACE ".* ([0-9]+)$" "\\1" number "${line}")
+    list(APPEND numbers ${number})
+endforeach()
+list(JOIN numbers "." PAINN_TORCH_VERSION)
+message(STATUS "LibTorch engine: PyTorch ${PAINN_TORCH_VERSION} in ${torch}")
+add_library(PaiNN::Torch INTERFACE IMPORTED)
+target_include_directories(PaiNN::Torch SYSTEM INTERFACE "${headers}")
+# libtorch.so holds nothing itself; it brings the CUDA part along where PyTorch has one, so no linker may leave it out.
+target_link_libraries(PaiNN::Torch INTERFACE
+    -Wl,--push-state,--no-as-needed "${torch}/lib/libtorch.so" -Wl,--pop-state "${torch}/lib/libtorch_cpu.so" "${torch}/lib/libc10.so")
