@@ -4,6 +4,7 @@
 #include "NeighborList.h"
 #include "TorchNetwork.h"
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <limits>
 #include <new>
 #include <stdexcept>
@@ -12,9 +13,24 @@
 #include <torch/headeronly/version.h>
 #include <type_traits>
 
+/** Of the OpenMP that PyTorch brings along, if it does; holds for the thread that calls it. */
+extern "C" void omp_set_num_threads(int number) __attribute__((weak));
+
 namespace PaiNNPlugin {
 
 namespace {
+
+/**
+ * Up to here one thread works alone. More are woken for every operation and spin until the last has done its part: that
+ * takes longer than the part where molecules are small, and a hundred times longer where other programs want the cores.
+ */
+const int64_t MOST_ATOMS_ALONE = 128;
+
+void chooseThreads(int most, int64_t numAtoms) {
+    at::get_num_threads(); // lets PyTorch make its own choice for this thread, which it does once
+    if (omp_set_num_threads != nullptr)
+        omp_set_num_threads(numAtoms <= MOST_ATOMS_ALONE ? 1 : most);
+}
 
 [[noreturn]] void fail(const std::string& message) {
     throw std::runtime_error("PaiNNStudentForce: LibTorch: " + message);
@@ -120,8 +136,10 @@ void TorchEvaluator::evaluate(const std::vector<double>& positions, const Box* b
     thread->run([&] {
         withTorch([&] {
             const FullPrecision guard;
-            for (const Input& input : inputs)
+            for (const Input& input : inputs) {
+                chooseThreads(options.numThreads, static_cast<int64_t>(input.atoms.size()));
                 evaluate(input, atomEnergies, forces);
+            }
         });
     });
 }

@@ -145,7 +145,8 @@ TEST_P(BadPositions, explodingEnergiesAreRightOrRefused) {
         }
     }
     EXPECT_GT(largest, 1e6);
-    EXPECT_EQ(isExact(), refused == 0) << refused;
+    const bool isDouble = isOnHost() && GetParam().bars.largest < SINGLE.largest;
+    EXPECT_EQ(isDouble, refused == 0) << refused;
 }
 
 TEST_P(BadPositions, isolatedAtomsFeelNothing) {
@@ -189,5 +190,6 @@ TEST_P(BadPositions, oneAtomAlone) {
 }
 
 PAINN_ALL_PLATFORMS(BadPositions);
+PAINN_TORCH_PLATFORMS(BadPositions);
 
 } // namespace PaiNNPlugin

@@ -24,7 +24,7 @@ protected:
     public:
         Replicas(const Batch& test, const PaiNNStudentModel& model, const vector<const Molecule*>& molecules)
             : integrator(0.001) {
-            force = new PaiNNStudentForce(model);
+            force = newForce(model);
             vector<Vec3> positions;
             for (size_t i = 0; i < molecules.size(); i++) {
                 const Cluster& cluster = molecules[i]->cluster;
@@ -132,5 +132,6 @@ TEST_P(Batch, subsystemsThatComeAndGo) {
 }
 
 PAINN_ALL_PLATFORMS(Batch);
+PAINN_TORCH_PLATFORMS(Batch);
 
 } // namespace PaiNNPlugin

@@ -53,7 +53,7 @@ TEST_P(Evaluation, takesSubsetsInAnyOrderAndVirtualSites) {
     system.setVirtualSite(7, new TwoParticleAverageSite(1, 2, 0.25, 0.75));
     vector<Vec3> positions(8, Vec3(5, 5, 5));
     vector<int> particles = {6, 7, 0, 4, 3, 5}; // particle of each atom of the cluster
-    PaiNNStudentForce* force = new PaiNNStudentForce(model);
+    PaiNNStudentForce* force = newForce(model);
     for (int i = 0; i < 6; i++) {
         positions[particles[i]] = cluster.positions[i];
         force->addParticle(particles[i], cluster.elements[i]);
@@ -94,7 +94,7 @@ TEST_P(Evaluation, doesNotDependOnTheOrderOfEntries) {
     for (int order = 0; order < 2; order++) {
         System system;
         addParticles(system, 8);
-        PaiNNStudentForce* force = new PaiNNStudentForce(model);
+        PaiNNStudentForce* force = newForce(model);
         for (int i = 0; i < 8; i++) {
             int atom = (order == 0 ? i : (5 * i + 3) % 8);
             force->addParticle(atom, cluster.elements[atom]);
@@ -114,7 +114,7 @@ TEST_P(Evaluation, doesNotDependOnTheOrderOfEntries) {
 TEST_P(Evaluation, keepsSubsystemsApart) {
     PaiNNStudentModel model = makeModel();
     System system;
-    PaiNNStudentForce* force = new PaiNNStudentForce(model);
+    PaiNNStudentForce* force = newForce(model);
     vector<Vec3> positions;
     vector<Exact> exact;
     for (int subsystem : {3, 0, 7}) {
@@ -150,7 +150,7 @@ TEST_P(Evaluation, scalesSubsystems) {
     Exact exact(model, cluster);
     System system;
     addParticles(system, 12);
-    PaiNNStudentForce* force = new PaiNNStudentForce(model);
+    PaiNNStudentForce* force = newForce(model);
     force->addGlobalParameter("lambda", 0.25);
     force->addGlobalParameter("other", 7.0);
     force->setSubsystemScale(1, "lambda");
@@ -202,7 +202,7 @@ TEST_P(Evaluation, differentiatesByScales) {
     Cluster cluster(6);
     System system;
     addParticles(system, 18);
-    PaiNNStudentForce* force = new PaiNNStudentForce(model);
+    PaiNNStudentForce* force = newForce(model);
     force->addGlobalParameter("a", 0.5);
     force->addGlobalParameter("b", 1.5);
     force->addGlobalParameter("unused", 1.5);
@@ -240,5 +240,6 @@ TEST_P(Evaluation, differentiatesByScales) {
 }
 
 PAINN_ALL_PLATFORMS(Evaluation);
+PAINN_TORCH_PLATFORMS(Evaluation);
 
 } // namespace PaiNNPlugin

@@ -113,5 +113,6 @@ TEST_P(Flags, conservesEnergy) {
 }
 
 PAINN_ALL_PLATFORMS(Flags);
+PAINN_TORCH_PLATFORMS(Flags);
 
 } // namespace PaiNNPlugin

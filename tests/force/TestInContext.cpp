@@ -133,7 +133,7 @@ TEST_P(InContext, isOneMoleculeUnlessPeriodic) {
         System system;
         addParticles(system, 8);
         system.setDefaultPeriodicBoxVectors(Vec3(2, 0, 0), Vec3(0, 2, 0), Vec3(0, 0, 2));
-        PaiNNStudentForce* force = new PaiNNStudentForce(makeModel());
+        PaiNNStudentForce* force = newForce(makeModel());
         for (int i = 0; i < 6; i++)
             force->addParticle(7 - i, cluster.elements[i], i % 2);
         force->addBond(2, 5);
@@ -166,5 +166,6 @@ TEST_P(InContext, minimizes) {
 }
 
 PAINN_ALL_PLATFORMS(InContext);
+PAINN_TORCH_PLATFORMS(InContext);
 
 } // namespace PaiNNPlugin

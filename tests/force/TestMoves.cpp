@@ -28,7 +28,7 @@ protected:
     }
     static void fill(System& system, const PaiNNStudentModel& model, const Cluster& cluster, const vector<Vec3>& box) {
         addParticles(system, cluster.size());
-        PaiNNStudentForce* force = new PaiNNStudentForce(model);
+        PaiNNStudentForce* force = newForce(model);
         for (int i = 0; i < cluster.size(); i++)
             force->addParticle(i, cluster.elements[i], i % 9 == 0 ? 1 : 0);
         if (!box.empty()) {
@@ -147,5 +147,6 @@ TEST_P(Moves, atomsAtTheCutoff) {
 }
 
 PAINN_ALL_PLATFORMS(Moves);
+PAINN_TORCH_PLATFORMS(Moves);
 
 } // namespace PaiNNPlugin

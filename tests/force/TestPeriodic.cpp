@@ -176,7 +176,7 @@ TEST_P(Periodic, barostatAndReordering) {
         for (int i = 0; i < 200; i++) // an ideal gas around them
             add(40, Vec3(uniform(), uniform(), uniform()) * 2.2,
                 Vec3(uniform(), uniform(), uniform()) - Vec3(1, 1, 1) * 0.5);
-        PaiNNStudentForce* force = new PaiNNStudentForce(model);
+        PaiNNStudentForce* force = newForce(model);
         vector<Cluster> clusters = {Cluster(9, 1), Cluster(9, 2)};
         vector<vector<int>> particles(2);
         for (int i = 0; i < 9; i++)
@@ -229,5 +229,6 @@ TEST_P(Periodic, barostatAndReordering) {
 }
 
 PAINN_ALL_PLATFORMS(Periodic);
+PAINN_TORCH_PLATFORMS(Periodic);
 
 } // namespace PaiNNPlugin

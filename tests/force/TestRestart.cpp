@@ -25,7 +25,7 @@ TEST_P(Restart, sameInputSameBits) {
     Cluster cluster(61);
     auto system = make_unique<System>();
     addParticles(*system, cluster.size());
-    PaiNNStudentForce* force = new PaiNNStudentForce(makeModel());
+    PaiNNStudentForce* force = newForce(makeModel());
     for (int i = 0; i < cluster.size(); i++)
         force->addParticle(i, cluster.elements[i], i < 40 ? 1 : i < 49 ? 0 : i - 47);
     system->addForce(force);
@@ -103,5 +103,6 @@ TEST_P(Restart, checkpointContinuesExactly) {
 }
 
 PAINN_ALL_PLATFORMS(Restart);
+PAINN_TORCH_PLATFORMS(Restart);
 
 } // namespace PaiNNPlugin

@@ -17,6 +17,7 @@ struct NetworkParameters;
 struct TorchOptions {
     bool isDouble = false; ///< network in double precision, else in single; geometry and references are always double
     int cudaDevice = -1;   ///< index of the device, as CUDA counts; -1 for the processor
+    int numThreads = 1;    ///< of the processor, at most, for an operation of PyTorch
 };
 
 /**
