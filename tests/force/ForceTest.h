@@ -120,6 +120,14 @@ protected:
     bool isTorch() const {
         return GetParam().method == PaiNNStudentForce::LibTorch;
     }
+    /** Whether the same evaluation gives the same bits again: PyTorch's sums on a GPU have no fixed order. */
+    bool repeatsBits() const {
+        return !isTorch() || !isCuda();
+    }
+    /** How far an energy may be from that of the same evaluation before, kJ/mol. */
+    double getNoise(double numAtoms) const {
+        return repeatsBits() ? 0 : getTolerance(numAtoms, 0);
+    }
     bool isCuda() const {
         return std::string(GetParam().platform) == "CUDA";
     }
@@ -195,6 +203,16 @@ protected:
     }
     OpenMM::Platform* platform = nullptr;
 };
+
+/** At the beginning of a test of bits. */
+#define PAINN_NEEDS_BITS()                                                                                             \
+    if (!repeatsBits())                                                                                                \
+    GTEST_SKIP() << "PyTorch's sums on a GPU have no fixed order"
+
+/** At the beginning of a test that takes PyTorch 10 s and more. */
+#define PAINN_SLOW_WITH_TORCH()                                                                                        \
+    if (isTorch() && std::getenv("PAINN_LONG_TESTS") == nullptr)                                                       \
+    GTEST_SKIP() << "slow with PyTorch: part of make test-long"
 
 #define PAINN_ALL_PLATFORMS(suite)                                                                                     \
     INSTANTIATE_TEST_SUITE_P(Platforms, suite, ::testing::ValuesIn(PLATFORMS),                                         \

@@ -46,8 +46,8 @@ TEST_P(BadPositions, notFiniteOrHugeNamesTheParticle) {
                 EXPECT_MESSAGE(getCheckedForces(*context), expected);
                 EXPECT_MESSAGE(stepUntilReported(*context, integrator), expected);
                 context->setPositions(good);
-                EXPECT_EQ(energy, getEnergy(*context));
-                EXPECT_EQ(forces, getForces(*context));
+                EXPECT_NEAR(energy, getEnergy(*context), getNoise(8));
+                EXPECT_TRUE(arraysAgree(forces, getForces(*context), repeatsBits() ? 0 : GetParam().bars.largest));
             }
 }
 

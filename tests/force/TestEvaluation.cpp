@@ -88,6 +88,7 @@ TEST_P(Evaluation, takesSubsetsInAnyOrderAndVirtualSites) {
 }
 
 TEST_P(Evaluation, doesNotDependOnTheOrderOfEntries) {
+    PAINN_NEEDS_BITS();
     PaiNNStudentModel model = makeModel();
     Cluster cluster(8);
     vector<double> energies, forces[2];

@@ -57,6 +57,8 @@ protected:
 };
 
 TEST_P(Moves, oldContextGivesTheBitsOfANewOne) {
+    PAINN_NEEDS_BITS();
+    PAINN_SLOW_WITH_TORCH();
     map<string, string> properties = getProperties();
     if (hasThreads())
         properties["Threads"] = "1"; // new Contexts are made quickly

@@ -136,7 +136,7 @@ TEST_P(Periodic, refusesBoxes) {
             isOnHost() ? bad.message : ""); // GPU platforms meet NaN, and boxes that become triclinic, before we do
         context->setPeriodicBoxVectors(box[0], box[1], box[2]);
         context->setPositions(cluster.positions);
-        EXPECT_EQ(energy, getEnergy(*context));
+        EXPECT_NEAR(energy, getEnergy(*context), getNoise(8));
     }
 }
 
@@ -155,6 +155,7 @@ TEST_P(Periodic, shrinkingBoxIsRefusedWhenItGetsTooSmall) {
 // changes. The energy stays that of the network at the positions that OpenMM reports, and a non-periodic subsystem is
 // never torn apart.
 TEST_P(Periodic, barostatAndReordering) {
+    PAINN_SLOW_WITH_TORCH();
     ModelOptions options;
     options.weightScale = 0.05;
     PaiNNStudentModel model = makeModel(options);
