@@ -19,7 +19,7 @@ from .python_force import PYTHON_FORCE_UP_TO, check_finite, python_force, scaled
 from .systems import BenchmarkSystem
 from .timing import time_calls
 
-__all__ = ["PeerRows"]
+__all__ = ["PeerRows", "difference"]
 
 WRONG = 1e-2  # of the RMS of the forces: what differs by more did not do the same work
 
@@ -122,7 +122,7 @@ class PeerRows:
 
     def _time(self, peer: TorchPeer | GraphPeer, forces: np.ndarray, molecules: int) -> dict[str, Any]:
         """Compare the forces, then measure."""
-        off = _difference(peer.evaluate(0)[1], forces)
+        off = difference(peer.evaluate(0)[1], forces)
         timing = time_calls(peer.evaluate, self.seconds)
         return {**asdict(timing), "per_molecule": timing.median / molecules, "force_difference": off}
 
@@ -152,7 +152,7 @@ class PeerRows:
         try:
             force, edges = python_force(self.peer, system)
             context = make_context(system, force, self.platform, self.properties)
-            off = _difference(scaled_forces(context), forces)
+            off = difference(scaled_forces(context), forces)
             timing = time_dynamics(context, system, self.seconds)
             check_finite(context)
         except (RuntimeError, MemoryError, openmm.OpenMMException) as error:
@@ -161,7 +161,7 @@ class PeerRows:
         return {"python_force": figures, "python_force_ratio": timing.median / ours}
 
 
-def _difference(theirs: np.ndarray, ours: np.ndarray) -> float:
+def difference(theirs: np.ndarray, ours: np.ndarray) -> float:
     """The largest difference of a component, relative to the RMS of our forces [N, 3].
 
     Raises

@@ -11,9 +11,15 @@ _KINDS = {"single": "energy + forces", "batch": "batch", "md": "dynamics"}
 _COLUMNS = (
     *("work", "atoms", "molecules", "ms", "us/atom", "ms/molecule", "steps/s", "ns/day"),
     *("PyTorch ms", "ratio", "graph ms", "graph ratio"),
+    *("LibTorch ms", "LibTorch ratio"),
 )
 # What PyTorch did for a row, with names for the notes. PythonForce shares the columns of eager PyTorch, which it runs.
-_PEERS = {"peer": "PyTorch", "graph": "PyTorch's CUDA graph", "python_force": "PythonForce"}
+_PEERS = {
+    "peer": "PyTorch",
+    "graph": "PyTorch's CUDA graph",
+    "python_force": "PythonForce",
+    "libtorch": "the LibTorch engine",
+}
 
 
 def format_number(value: float | None, digits: int = 3) -> str:
@@ -51,6 +57,7 @@ def table_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
                 format_number(row.get("ns_per_day")),
                 *(_against(row, "python_force", "python_force_ratio") if row["kind"] == "md" else _against(row)),
                 *_against(row, "graph", "graph_ratio"),
+                *_against(row, "libtorch", "libtorch_ratio"),
             ]
         )
     used = [k for k in range(len(_COLUMNS)) if any(line[k] for line in lines)]
@@ -76,6 +83,8 @@ def _notes(results: dict[str, Any]) -> list[str]:
         notes.append("graph ms: PyTorch's CUDA graph, positions copied in, edges frozen.")
     if "graph_skipped" in results["summary"]:
         notes.append(f"PyTorch's CUDA graph: not measured, {results['summary']['graph_skipped']}.")
+    if "libtorch_skipped" in results["summary"]:
+        notes.append(f"The LibTorch engine: not measured, {results['summary']['libtorch_skipped']}.")
     found = [entry["force_difference"] for entry in entries]
     if found:
         notes.append(f"Forces differ from PyTorch's (float32) by {max(found):.1e} of their RMS at most.")
