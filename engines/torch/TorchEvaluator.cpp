@@ -10,7 +10,6 @@
 #include <stdexcept>
 #include <string>
 #include <torch/csrc/autograd/autograd.h>
-#include <torch/headeronly/version.h>
 #include <type_traits>
 
 /** Of the OpenMP that PyTorch brings along, if it does; holds for the thread that calls it. */
@@ -55,7 +54,7 @@ template <class Job> void withTorch(const Job& job) {
 at::Device findDevice(int cudaDevice) {
     if (cudaDevice < 0)
         return at::kCPU;
-    const std::string install = "install the torch==" TORCH_VERSION " that is built for CUDA";
+    const std::string install = "install the torch==" PAINN_TORCH_VERSION " that is built for CUDA";
     if (!at::globalContext().hasCUDART())
         fail("the PyTorch that is loaded is one for processors only, but the Context is on CUDA: " + install);
     const int64_t number = static_cast<int64_t>(at::getNumGPUs());

@@ -44,11 +44,16 @@ struct LoadedTorch {
     string version = "before 2.9", folder;
 };
 
-void checkVersion(void* library) {
+/**
+ * Check the version, and load the rest of that PyTorch: the engine needs it, and may look for it elsewhere, or not find
+ * it. If it cannot be loaded, the engine tells.
+ */
+void useTorch(void* library) {
     const LoadedTorch torch(library);
     if (torch.version != VERSION)
         fail("found PyTorch " + torch.version + (torch.folder.empty() ? "" : " in " + torch.folder) +
              ", but this plugin was built for PyTorch " + VERSION + ": pip install torch==" + VERSION);
+    dlopen((torch.folder + "/libtorch.so").c_str(), RTLD_NOW | RTLD_LOCAL);
 }
 
 /** What the program has loaded already goes before anything else: there must not be two of them. */
@@ -76,7 +81,7 @@ MakeTorchEvaluator loadTorchEngine() {
     // Before the engine, which would only say that a symbol is missing in another PyTorch.
     void* torch = openTorch(here);
     if (torch != nullptr)
-        checkVersion(torch);
+        useTorch(torch);
     const string path = here + "/libOpenMMPaiNNTorch.so";
     void* engine = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (engine == nullptr) {
@@ -87,7 +92,7 @@ MakeTorchEvaluator loadTorchEngine() {
         fail(string("the engine cannot be loaded: ") + reason);
     }
     if (torch == nullptr) // found by the engine alone
-        checkVersion(dlopen(TORCH, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD));
+        useTorch(dlopen(TORCH, RTLD_NOW | RTLD_LOCAL | RTLD_NOLOAD));
     make = reinterpret_cast<MakeTorchEvaluator>(dlsym(engine, "makePaiNNTorchEvaluator"));
     if (make == nullptr)
         fail(path + " is not the engine of this plugin: install openmmpainn again");

@@ -46,6 +46,10 @@ def test_smooth_model_passes(reports):
     for name in ("cutoff: energy", "cutoff: force", "cutoff: curvature", "bond scan: finite", "bond scan: forces"):
         assert found[name].status == PASS, found[name]
     assert found["platform CPU"].status == PASS
+    engine = found["LibTorch engine"]  # skipped with a reason where there is no PyTorch
+    assert engine.status == (SKIPPED if why_no_torch() else PASS), engine
+    if engine.status == PASS:
+        assert engine.details["largest"] <= 1e-11
     assert found["finite differences"].value <= 1e-9
     assert found["rotation"].details["forces"] <= 1e-11
 
