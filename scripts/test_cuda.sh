@@ -43,7 +43,7 @@ fi
 # The LibTorch engine from Python, where there are PyTorch and pytest; the suite above has it too.
 if [[ $steps == *engine* ]]; then
     if [ -x "$BIN/python" ] && "$BIN/python" -c 'import pytest, torch; assert torch.cuda.is_available()'; then
-        step "Python package" 900 engine.log env PATH="$BIN:$PATH" "$BIN/python" -m pip install --no-index \
+        step "Python package" 900 engine.log env PATH="$BIN:$PATH" CMAKE_PREFIX_PATH="$BUILD/deps" "$BIN/python" -m pip install --no-index \
             --no-build-isolation --no-deps --force-reinstall .
         step "LibTorch engine in Python" 600 engine.log env PAINN_REQUIRE_TORCH=1 "$BIN/python" -m pytest -v -s -rs \
             -k "not Reference and not CPU" tests/python/test_torch_engine.py tests/python/test_torch_engine_process.py

@@ -5,6 +5,7 @@
 #include "TorchNetwork.h"
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <c10/core/AutogradState.h>
 #include <limits>
 #include <new>
 #include <stdexcept>
@@ -135,6 +136,9 @@ void TorchEvaluator::evaluate(const std::vector<double>& positions, const Box* b
     thread->run([&] {
         withTorch([&] {
             const FullPrecision guard;
+            // The backward pass in this thread too, on a GPU as well. PyTorch's threads for that may wait for Python's
+            // lock (GIL), which a caller may hold.
+            c10::AutogradState::get_tls_state().set_multithreading_enabled(false);
             for (const Input& input : inputs) {
                 chooseThreads(options.numThreads, static_cast<int64_t>(input.atoms.size()));
                 evaluate(input, atomEnergies, forces);

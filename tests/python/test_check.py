@@ -14,8 +14,9 @@ from models import random_model
 from openmmpainn import Evaluator, PaiNNStudentModel, cli
 from openmmpainn.check import check_model
 from openmmpainn.check.dynamics import BOLTZMANN, drift_of_one_run, estimate_drift
-from openmmpainn.check.report import FAIL, PASS, UNRESOLVED, WARN, judge
+from openmmpainn.check.report import FAIL, PASS, SKIPPED, UNRESOLVED, WARN, judge
 from openmmpainn.structures import default_structures
+from openmmpainn.torch_engine import why_no_torch
 
 SMOOTH = {"envelope": {"type": "polynomial", "p": 6}}
 
