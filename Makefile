@@ -57,17 +57,21 @@ demo: build
 
 test: lint build test-cpp test-fuzz test-python
 
-test-cpp: build $(VENV)/.opencl
+# The LibTorch engine is built where PyTorch is installed; these tests want it.
+$(VENV)/.test: $(VENV)/.torch
+test-cpp test-python: export PAINN_REQUIRE_TORCH := 1
+
+test-cpp: $(VENV)/.torch build $(VENV)/.opencl
 	PATH="$(BIN):$$PATH" $(BIN)/ctest --test-dir build --output-on-failure --parallel $(JOBS)
 
 test-fuzz: build
 	PATH="$(BIN):$$PATH" PAINN_PYTHON=$(BIN)/python tests/fuzz/run.sh 1000000
 
-test-python: build $(VENV)/.test $(VENV)/.distil
+test-python: $(VENV)/.test $(VENV)/.distil build
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -q -m "not long" --durations=10 tests/python
 
 # PAINN_LONG_TESTS lets the C++ tests that repeat something at random repeat it ten times as often.
-test-long: build $(VENV)/.test $(VENV)/.opencl
+test-long: $(VENV)/.test build $(VENV)/.opencl
 	PATH="$(BIN):$$PATH" PAINN_LONG_TESTS=1 $(BIN)/ctest --test-dir build --output-on-failure --timeout 7200
 	PATH="$(BIN):$$PATH" $(BIN)/ctest --test-dir build -C Long -R CompileKernels --output-on-failure --parallel $(JOBS)
 	PATH="$(BIN):$$PATH" $(BIN)/python -m pytest -q -m long tests/python

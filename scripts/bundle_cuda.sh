@@ -9,7 +9,9 @@ folder=$(realpath "$1")
 version=${2:-3.12}
 mkdir -p "$folder"
 openmm=$(sed -n 's/^openmm==//p' requirements/build.txt)
-want=("openmm==$openmm" "openmm-cuda-13==$openmm" packaging==25.0 pathspec==0.12.1)
+want=("openmm==$openmm" "openmm-cuda-13==$openmm" packaging==25.0 pathspec==0.12.1
+    # for the tests of the LibTorch engine; PyTorch is that of the machine
+    pytest==9.0.2 iniconfig==2.3.1 pluggy==1.7.0 pygments==2.21.0)
 while read -r line; do
     case $line in swig==* | scikit-build-core==*) want+=("$line") ;; esac
 done <requirements/build.txt

@@ -18,6 +18,7 @@ ALLOWED = {
     "platforms/cpu/src": ["openmmapi", "network", "platforms/common", "platforms/cpu/evaluator"],
     "platforms/cuda/evaluator": ["network", "platforms/common"],
     "platforms/cuda/src": ["openmmapi", "network", "platforms/common", "platforms/cuda/evaluator"],
+    "engines/torch": ["network", "openmmapi", "platforms/common"],
 }
 # Parts that are put together in one text, and include nothing at all.
 TEXTS = ["platforms/cuda/evaluator/kernels"]
@@ -26,6 +27,7 @@ ARRAYS_ONLY: dict[str, list[str]] = {
     "network": [],
     "platforms/cpu/evaluator": ["openmm/internal/ThreadPool.h"],
     "platforms/cuda/evaluator": ["openmm/OpenMMException.h"],
+    "engines/torch": [],
 }
 
 
@@ -39,7 +41,7 @@ def main() -> int:
     ruled = {path for part in ALLOWED for path in sources(part)}
     faults = [
         f"{path.relative_to(ROOT)} has no rule in scripts/check_includes.py"
-        for path in sources("platforms")
+        for path in sources("platforms") + sources("engines")
         if path not in ruled
     ]
     headers = {part: {path.name for path in sources(part) if path.suffix == ".h"} for part in ALLOWED}

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Everything that only a GPU can show: the shared suite on the CUDA platform in every precision, then compute-sanitizer. Prints a
-# short table last; logs go to $PAINN_OUTPUT (build/cuda-results). PAINN_STEPS chooses among: tests sanitizers.
+# short table last; logs go to $PAINN_OUTPUT (build/cuda-results). PAINN_STEPS chooses among: tests engine sanitizers.
 cd "$(dirname "$0")/.."
 source scripts/cuda_env.sh
 export PAINN_REQUIRE_CUDA=1
-steps=${PAINN_STEPS:-tests sanitizers}
+steps=${PAINN_STEPS:-tests engine sanitizers}
 build_for_cuda TestForce bench_cuda_evaluator OpenMMPaiNNCUDA OpenMMPaiNNCPU OpenMMPaiNNReference
 tests=$BUILD/tests/force/TestForce
 bench=$BUILD/benchmarks/bench_cuda_evaluator
@@ -36,8 +36,20 @@ if [[ $steps == *tests* ]]; then
     export -f suite
     export tests BUILD JOBS
     step "suite in single, mixed and double precision" "${PAINN_TEST_SECONDS:-480}" tests.log bash -c 'suite "$1"' - \
-        "$filter/CUDASingle:$filter/CUDAMixed:$filter/CUDADouble:-*CudaAlone*"
+        "$filter/CUDASingle:$filter/CUDAMixed:$filter/CUDADouble:LibTorch/$filter/CUDA*Torch:-*CudaAlone*"
     [ "$filter" != "*" ] || step "memory of the GPU" 400 tests.log "$tests" --gtest_filter="*CudaAlone*"
+fi
+
+# The LibTorch engine from Python, where there are PyTorch and pytest; the suite above has it too.
+if [[ $steps == *engine* ]]; then
+    if [ -x "$BIN/python" ] && "$BIN/python" -c 'import pytest, torch; assert torch.cuda.is_available()'; then
+        step "Python package" 900 engine.log env PATH="$BIN:$PATH" CMAKE_PREFIX_PATH="$BUILD/deps" "$BIN/python" -m pip install --no-index \
+            --no-build-isolation --no-deps --force-reinstall .
+        step "LibTorch engine in Python" 600 engine.log env PAINN_REQUIRE_TORCH=1 "$BIN/python" -m pytest -v -s -rs \
+            -k "not Reference and not CPU" tests/python/test_torch_engine.py tests/python/test_torch_engine_process.py
+    else
+        echo "LibTorch engine in Python: left out, because this Python lacks pytest, or PyTorch with a GPU"
+    fi
 fi
 
 if [[ $steps == *sanitizers* ]]; then

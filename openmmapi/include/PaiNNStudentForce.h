@@ -33,6 +33,16 @@ namespace PaiNNPlugin {
  */
 class OPENMM_EXPORT_PAINN PaiNNStudentForce : public OpenMM::Force {
 public:
+    /** What evaluates the network. */
+    enum EvaluationMethod {
+        /** The kernels of this plugin, with forces derived by hand. Needs nothing else. */
+        Kernels = 0,
+        /**
+         * PyTorch: the same network of its operations, with forces by its automatic differentiation. An independent
+         * check, and something to fall back on; slower. Needs the PyTorch that the plugin was built for.
+         */
+        LibTorch = 1
+    };
     /**
      * Create a PaiNNStudentForce.
      *
@@ -149,6 +159,17 @@ public:
     void setUsesPeriodicBoundaryConditions(bool periodic) {
         this->periodic = periodic;
     }
+    /** Get what evaluates the network. */
+    EvaluationMethod getEvaluationMethod() const {
+        return evaluationMethod;
+    }
+    /**
+     * Set what evaluates the network (default: Kernels). It holds for Contexts that are made after that; PyTorch is
+     * loaded when the first Context needs it.
+     *
+     * @param method   Kernels or LibTorch
+     */
+    void setEvaluationMethod(EvaluationMethod method);
     /**
      * Copy the elements of the particles into an existing Context. Only elements can change in this way; the particles,
      * their subsystems, the bonds, scales and parameters cannot.
@@ -184,6 +205,7 @@ private:
     };
     PaiNNStudentModel model;
     bool periodic = false;
+    EvaluationMethod evaluationMethod = Kernels;
     std::vector<ParticleInfo> particles;
     std::vector<std::pair<int, int>> bonds;
     std::map<int, std::string> subsystemScales; // by subsystem; those without a scale are absent

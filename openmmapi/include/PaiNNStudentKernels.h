@@ -23,6 +23,14 @@ inline std::string ownQueueKernelName() {
     return "PaiNNOwnQueue";
 }
 
+/**
+ * Where platforms have a CalcPaiNNStudentForceKernel of this name, it evaluates forces whose method is LibTorch;
+ * elsewhere the usual one does.
+ */
+inline std::string torchKernelName() {
+    return "CalcPaiNNStudentForceByTorch";
+}
+
 /** What one Context asks of a SharedEvaluation, and what it is given. */
 struct SharedQuery {
     OpenMM::ContextImpl* context;

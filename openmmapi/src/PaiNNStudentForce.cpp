@@ -215,6 +215,13 @@ const string& PaiNNStudentForce::getEnergyParameterDerivativeName(int index) con
     return energyParameterDerivatives[index];
 }
 
+void PaiNNStudentForce::setEvaluationMethod(EvaluationMethod method) {
+    if (method != Kernels && method != LibTorch)
+        fail("the evaluation method is " + to_string(static_cast<int>(method)) +
+             "; it must be Kernels (0) or LibTorch (1)");
+    evaluationMethod = method;
+}
+
 ForceImpl* PaiNNStudentForce::createImpl() const {
     checkForce(*this, subsystemScales);
     return new PaiNNStudentForceImpl(*this);

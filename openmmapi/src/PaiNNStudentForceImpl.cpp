@@ -27,6 +27,8 @@ string findChange(const PaiNNStudentForce& before, const PaiNNStudentForce& now)
         return "the model";
     if (before.usesPeriodicBoundaryConditions() != now.usesPeriodicBoundaryConditions())
         return "the use of periodic boundary conditions";
+    if (before.getEvaluationMethod() != now.getEvaluationMethod())
+        return "the evaluation method";
     if (before.getNumParticles() != now.getNumParticles())
         return "the number of particles (from " + to_string(before.getNumParticles()) + " to " +
                to_string(now.getNumParticles()) + ")";
@@ -89,7 +91,11 @@ void PaiNNStudentForceImpl::initialize(ContextImpl& context) {
         system.getDefaultPeriodicBoxVectors(box[0], box[1], box[2]);
         checkPeriodicBox(box, current.getModel().getCutoff());
     }
-    kernel = context.getPlatform().createKernel(CalcPaiNNStudentForceKernel::Name(), context);
+    string name = CalcPaiNNStudentForceKernel::Name();
+    if (current.getEvaluationMethod() == PaiNNStudentForce::LibTorch &&
+        context.getPlatform().supportsKernels({torchKernelName()}))
+        name = torchKernelName();
+    kernel = context.getPlatform().createKernel(name, context);
     kernel.getAs<CalcPaiNNStudentForceKernel>().initialize(system, owner);
 }
 

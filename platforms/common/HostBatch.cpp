@@ -100,6 +100,9 @@ void HostBatch::evaluateActive(vector<HostQuery>& queries, bool withForces) {
         catch (const bad_alloc&) {
             failForMemory(firstAtom.back());
         }
+        catch (const exception& e) {
+            throw OpenMMException(e.what()); // as above
+        }
     }
 }
 

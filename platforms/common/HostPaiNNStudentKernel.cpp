@@ -40,11 +40,14 @@ private:
 
 HostCalcPaiNNStudentForceKernel::HostCalcPaiNNStudentForceKernel(const string& name, const Platform& platform,
                                                                  EvaluatorFactory makeEvaluator,
-                                                                 SharedEvaluatorFactory makeShared)
-    : CalcPaiNNStudentForceKernel(name, platform), makeEvaluator(move(makeEvaluator)), makeShared(move(makeShared)) {}
+                                                                 SharedEvaluatorFactory makeShared,
+                                                                 const TorchOptions& torch)
+    : CalcPaiNNStudentForceKernel(name, platform), makeEvaluator(move(makeEvaluator)), makeShared(move(makeShared)),
+      torch(torch) {}
 
 void HostCalcPaiNNStudentForceKernel::initialize(const System&, const PaiNNStudentForce& force) {
-    hostForce = make_unique<HostForce>(force, makeEvaluator);
+    usesTorch = (force.getEvaluationMethod() == PaiNNStudentForce::LibTorch);
+    hostForce = make_unique<HostForce>(force, chooseFactory(force, makeEvaluator, torch));
 }
 
 double HostCalcPaiNNStudentForceKernel::execute(ContextImpl& context, bool includeForces, bool) {
@@ -61,7 +64,7 @@ void HostCalcPaiNNStudentForceKernel::computeParticleEnergies(ContextImpl& conte
 }
 
 pair<const void*, int> HostCalcPaiNNStudentForceKernel::getCompany() const {
-    return {hostForce->getModel().getParameters().get(), hostForce->isPeriodic()};
+    return {usesTorch ? nullptr : hostForce->getModel().getParameters().get(), hostForce->isPeriodic()};
 }
 
 unique_ptr<SharedEvaluation> HostCalcPaiNNStudentForceKernel::share(const vector<CalcPaiNNStudentForceKernel*>& kernels,

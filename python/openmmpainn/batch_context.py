@@ -38,6 +38,8 @@ class BatchContext:
         The name of one of OpenMM's platforms.
     properties : mapping of str to str, optional
         Of the platform. A platform with a choice of precision runs in mixed precision unless told otherwise.
+    method : int
+        PaiNNStudentForce.Kernels or PaiNNStudentForce.LibTorch.
 
     Raises
     ------
@@ -55,6 +57,7 @@ class BatchContext:
         box: np.ndarray | None,
         platform: str,
         properties: Mapping[str, str] | None = None,
+        method: int = 0,
     ) -> None:
         from .painn import PaiNNStudentForce
 
@@ -62,6 +65,7 @@ class BatchContext:
         self.offsets = np.array(offsets)
         self.num_atoms, self.num_molecules = len(numbers), len(offsets) - 1
         self.force = PaiNNStudentForce(model)
+        self.force.setEvaluationMethod(method)
         system = openmm.System()
         subsystems = np.repeat(np.arange(self.num_molecules), np.diff(offsets))
         for i, (number, subsystem) in enumerate(zip(numbers.tolist(), subsystems.tolist(), strict=True)):

@@ -47,6 +47,8 @@ class Evaluator:
     properties : mapping of str to str, optional
         Properties of the platform, such as ``{"Threads": "1"}`` for CPU. Platforms with a choice of precision run in
         mixed precision unless told otherwise.
+    method : int
+        PaiNNStudentForce.Kernels, the default, or PaiNNStudentForce.LibTorch.
 
     Raises
     ------
@@ -66,7 +68,11 @@ class Evaluator:
     """
 
     def __init__(
-        self, model: PaiNNStudentModel, platform: str = "CPU", properties: Mapping[str, str] | None = None
+        self,
+        model: PaiNNStudentModel,
+        platform: str = "CPU",
+        properties: Mapping[str, str] | None = None,
+        method: int = 0,
     ) -> None:
         from .painn import PaiNNStudentModel as Model
 
@@ -79,6 +85,7 @@ class Evaluator:
                     f"properties holds '{name}'; the platform {platform} has {', '.join(sorted(known)) or 'none'}"
                 )
         self.model, self.platform, self.properties = model, platform, dict(properties or {})
+        self.method = method
         warn_once(model)
         self._elements = model.getElements()
         self._known = np.isin(np.arange(max(self._elements) + 2), self._elements)  # by atomic number; the last is False
@@ -263,7 +270,7 @@ class Evaluator:
             kept = sum(other.num_atoms for other in self._contexts.values())
             while self._contexts and (len(self._contexts) >= KEPT_CONTEXTS or kept + len(numbers) > KEPT_ATOMS):
                 kept -= self._contexts.popitem(last=False)[1].num_atoms
-            context = BatchContext(self.model, numbers, offsets, box, self.platform, self.properties)
+            context = BatchContext(self.model, numbers, offsets, box, self.platform, self.properties, self.method)
         self._contexts[key] = context
         return context
 

@@ -30,6 +30,7 @@ _plugins.require_openmm()
 #include "OpenMMPaiNN.h"
 #include "openmm/RPMDIntegrator.h"
 #include "openmm/RPMDMonteCarloBarostat.h"
+#include "internal/TorchEngine.h"
 #include "openmm/serialization/XmlSerializer.h"
 #include <map>
 #include <new>
@@ -148,6 +149,7 @@ public:
 
 class PaiNNStudentForce : public OpenMM::Force {
 public:
+    enum EvaluationMethod { Kernels = 0, LibTorch = 1 };
     explicit PaiNNStudentForce(const PaiNNStudentModel& model);
     const PaiNNStudentModel& getModel() const;
     int getNumParticles() const;
@@ -172,6 +174,8 @@ public:
     const std::string& getEnergyParameterDerivativeName(int index) const;
     bool usesPeriodicBoundaryConditions() const;
     void setUsesPeriodicBoundaryConditions(bool periodic);
+    EvaluationMethod getEvaluationMethod() const;
+    void setEvaluationMethod(EvaluationMethod method);
     void updateParametersInContext(OpenMM::Context& context);
     void getSubsystemEnergies(OpenMM::Context& context, std::vector<double>& energies);
     void getParticleEnergies(OpenMM::Context& context, std::vector<double>& energies);
@@ -244,6 +248,25 @@ public:
     }
 };
 
+// The LibTorch engine, as openmmpainn.torch_engine has it.
+%rename(_setTorchFolder) setTorchFolder;
+%rename(_getTorchVersion) getTorchVersion;
+void setTorchFolder(const std::string& folder);
+std::string getTorchVersion();
+
 } // namespace PaiNNPlugin
+
+RELEASES_GIL(_loadTorchEngine)
+%inline %{
+void _loadTorchEngine() {
+    PaiNNPlugin::loadTorchEngine();
+}
+%}
+
+%pythoncode %{
+from openmmpainn import torch_engine as _torch_engine
+
+_setTorchFolder(_torch_engine.find_torch_folder())
+%}
 
 %include "replica_contexts.i"

@@ -345,6 +345,30 @@ Parameters
 ----------
 periodic : bool
     Whether they are.";
+%feature("docstring") PaiNNPlugin::PaiNNStudentForce::getEvaluationMethod
+"Get what evaluates the network.
+
+Returns
+-------
+int
+    PaiNNStudentForce.Kernels or PaiNNStudentForce.LibTorch.";
+%feature("docstring") PaiNNPlugin::PaiNNStudentForce::setEvaluationMethod
+"Set what evaluates the network.
+
+Kernels, the default, are this plugin's own, with forces derived by hand. LibTorch is the same network in PyTorch's
+operations, with forces by PyTorch's automatic differentiation: an independent check, and something to fall back on;
+slower. It needs the PyTorch that the plugin was built for, which is loaded when the first Context needs it
+(docs/libtorch.md). The method holds for Contexts that are made after that.
+
+Parameters
+----------
+method : int
+    PaiNNStudentForce.Kernels or PaiNNStudentForce.LibTorch.
+
+Raises
+------
+openmm.OpenMMException
+    If it is neither. Making a Context raises it if PyTorch is missing or of another version.";
 %feature("docstring") PaiNNPlugin::PaiNNStudentForce::updateParametersInContext
 "Copy the elements of the particles into an existing Context.
 

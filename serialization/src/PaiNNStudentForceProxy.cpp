@@ -104,6 +104,16 @@ void readDerivatives(const SerializationNode& node, PaiNNStudentForce& force) {
         force.addEnergyParameterDerivative(StrictNode(child, {"name"}, {}).getText("name"));
 }
 
+/** Version 1 of the XML was first written without it, and still is where the kernels evaluate. */
+void readEvaluationMethod(const StrictNode& node, PaiNNStudentForce& force) {
+    if (!node.has("evaluationMethod"))
+        return;
+    const string& method = node.getText("evaluationMethod");
+    if (method != "Kernels" && method != "LibTorch")
+        node.fail("has '" + method.substr(0, 40) + "' as 'evaluationMethod', but Kernels or LibTorch is needed");
+    force.setEvaluationMethod(method == "LibTorch" ? PaiNNStudentForce::LibTorch : PaiNNStudentForce::Kernels);
+}
+
 PaiNNStudentModel readModel(const SerializationNode& child) {
     StrictNode node(child, {"sha256", "base64"}, {});
     string bytes = decodeBase64(node.getText("base64"));
@@ -124,6 +134,9 @@ void PaiNNStudentForceProxy::serialize(const void* object, SerializationNode& no
         .setStringProperty("forceGroup", to_string(force.getForceGroup()))
         .setStringProperty("name", force.getName())
         .setStringProperty("periodic", force.usesPeriodicBoundaryConditions() ? "1" : "0");
+    // Absent otherwise, so that earlier versions of this plugin can read what they know.
+    if (force.getEvaluationMethod() == PaiNNStudentForce::LibTorch)
+        node.setStringProperty("evaluationMethod", "LibTorch");
     node.createChildNode("Model")
         .setStringProperty("sha256", force.getModel().getHash())
         .setStringProperty("base64", encodeBase64(force.getModel().getBytes()));
@@ -141,12 +154,13 @@ void* PaiNNStudentForceProxy::deserialize(const SerializationNode& root) const {
         throw OpenMMException("PaiNNStudentForce: cannot read the XML: it has version '" + version.substr(0, 40) +
                               "', but this plugin reads version " + to_string(VERSION));
     StrictNode node(
-        root, {"type", "version", "forceGroup", "name", "periodic"},
+        root, {"type", "version", "forceGroup", "name", "periodic", "evaluationMethod"},
         {"Model", "Particles", "Bonds", "GlobalParameters", "SubsystemScales", "EnergyParameterDerivatives"});
     auto force = make_unique<PaiNNStudentForce>(readModel(node.getChild("Model")));
     force->setForceGroup(node.getInt("forceGroup", 0, 31));
     force->setName(node.getText("name"));
     force->setUsesPeriodicBoundaryConditions(node.getInt("periodic", 0, 1) == 1);
+    readEvaluationMethod(node, *force);
     readParticles(node.getChild("Particles"), *force);
     readBonds(node.getChild("Bonds"), *force);
     readParameters(node.getChild("GlobalParameters"), *force);

@@ -23,6 +23,9 @@ public:
     StrictNode(const OpenMM::SerializationNode& node, const std::vector<std::string>& attributes,
                const std::vector<std::string>& children);
     const std::string& getText(const std::string& attribute) const;
+    bool has(const std::string& attribute) const {
+        return attributes.count(attribute) != 0;
+    }
     /** A decimal number from lowest to highest; nothing may stand before or after it. */
     int getInt(const std::string& attribute, int lowest, int highest) const;
     /** A finite number. */

@@ -56,10 +56,20 @@ inline void addParticles(OpenMM::System& system, int number) {
         system.addParticle(12.0);
 }
 
+/** Set by the engine under test. */
+inline PaiNNStudentForce::EvaluationMethod evaluationMethod = PaiNNStudentForce::Kernels;
+
+/** A force without particles, of the engine under test. */
+inline PaiNNStudentForce* newForce(const PaiNNStudentModel& model) {
+    PaiNNStudentForce* force = new PaiNNStudentForce(model);
+    force->setEvaluationMethod(evaluationMethod);
+    return force;
+}
+
 /** A force with all atoms of a cluster in one subsystem. */
 inline PaiNNStudentForce* makeForce(const PaiNNStudentModel& model, const Cluster& cluster, int first = 0,
                                     int subsystem = 0) {
-    PaiNNStudentForce* force = new PaiNNStudentForce(model);
+    PaiNNStudentForce* force = newForce(model);
     for (int i = 0; i < cluster.size(); i++)
         force->addParticle(first + i, cluster.elements[i], subsystem);
     return force;

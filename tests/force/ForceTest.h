@@ -4,6 +4,7 @@
 
 #include "../Compare.h"
 #include "Cluster.h"
+#include "internal/TorchEngine.h"
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -59,6 +60,7 @@ struct PlatformTraits {
     Bars bars;
     bool isOnHost;  ///< works on OpenMM's own arrays; otherwise forces are summed in steps of 2^-32 kJ/mol/nm
     bool hasNative; ///< has a kernel of its own, not that of the CPU through a host copy
+    PaiNNStudentForce::EvaluationMethod method = PaiNNStudentForce::Kernels;
 };
 
 // OpenCL in double precision, so that only the network's own counts.
@@ -66,6 +68,14 @@ inline const PlatformTraits PLATFORMS[] = {
     {"Reference", "Reference", "", EXACT, true, true},    {"CPU", "CPU", "", SINGLE, true, true},
     {"OpenCL", "OpenCL", "double", SINGLE, false, false}, {"CUDASingle", "CUDA", "single", SINGLE, false, true},
     {"CUDAMixed", "CUDA", "mixed", SINGLE, false, true},  {"CUDADouble", "CUDA", "double", DOUBLE, false, true}};
+
+/** The LibTorch engine (reliability row 4). */
+inline const PlatformTraits TORCH_PLATFORMS[] = {
+    {"ReferenceTorch", "Reference", "", DOUBLE, true, true, PaiNNStudentForce::LibTorch},
+    {"CPUTorch", "CPU", "", SINGLE, true, true, PaiNNStudentForce::LibTorch},
+    {"CUDASingleTorch", "CUDA", "single", SINGLE, false, true, PaiNNStudentForce::LibTorch},
+    {"CUDAMixedTorch", "CUDA", "mixed", SINGLE, false, true, PaiNNStudentForce::LibTorch},
+    {"CUDADoubleTorch", "CUDA", "double", DOUBLE, false, true, PaiNNStudentForce::LibTorch}};
 
 inline void PrintTo(const PlatformTraits& traits, std::ostream* out) {
     *out << traits.name;
@@ -93,6 +103,11 @@ protected:
             catch (const OpenMM::OpenMMException& e) {
                 missing = std::string("no Context on ") + GetParam().name + ": " + e.what();
             }
+        if (missing.empty() && isTorch() && getTorchVersion().empty())
+            missing = "this build has no LibTorch engine, since CMake found no PyTorch";
+        if (!missing.empty() && isTorch() && std::getenv("PAINN_REQUIRE_TORCH") != nullptr)
+            FAIL() << missing;
+        evaluationMethod = GetParam().method;
         if (!missing.empty() && isCuda() && std::getenv("PAINN_REQUIRE_CUDA") != nullptr)
             FAIL() << missing;
         if (!missing.empty())
@@ -100,6 +115,18 @@ protected:
     }
     void TearDown() override {
         roundsPositions = false;
+        evaluationMethod = PaiNNStudentForce::Kernels;
+    }
+    bool isTorch() const {
+        return GetParam().method == PaiNNStudentForce::LibTorch;
+    }
+    /** Whether the same evaluation gives the same bits again: PyTorch's sums on a GPU have no fixed order. */
+    bool repeatsBits() const {
+        return !isTorch() || !isCuda();
+    }
+    /** How far an energy may be from that of the same evaluation before, kJ/mol. */
+    double getNoise(double numAtoms) const {
+        return repeatsBits() ? 0 : getTolerance(numAtoms, 0);
     }
     bool isCuda() const {
         return std::string(GetParam().platform) == "CUDA";
@@ -177,8 +204,23 @@ protected:
     OpenMM::Platform* platform = nullptr;
 };
 
+/** At the beginning of a test of bits. */
+#define PAINN_NEEDS_BITS()                                                                                             \
+    if (!repeatsBits())                                                                                                \
+    GTEST_SKIP() << "PyTorch's sums on a GPU have no fixed order"
+
+/** At the beginning of a test that takes PyTorch 10 s and more. */
+#define PAINN_SLOW_WITH_TORCH()                                                                                        \
+    if (isTorch() && std::getenv("PAINN_LONG_TESTS") == nullptr)                                                       \
+    GTEST_SKIP() << "slow with PyTorch: part of make test-long"
+
 #define PAINN_ALL_PLATFORMS(suite)                                                                                     \
     INSTANTIATE_TEST_SUITE_P(Platforms, suite, ::testing::ValuesIn(PLATFORMS),                                         \
+                             [](const auto& info) { return std::string(info.param.name); })
+
+/** The same suite with the LibTorch engine. */
+#define PAINN_TORCH_PLATFORMS(suite)                                                                                   \
+    INSTANTIATE_TEST_SUITE_P(LibTorch, suite, ::testing::ValuesIn(TORCH_PLATFORMS),                                    \
                              [](const auto& info) { return std::string(info.param.name); })
 
 /** The same suite on CUDA alone, in every precision. */

@@ -142,7 +142,7 @@ TEST(Mistakes, emptyForceIsRefused) {
             {
                 System system;
                 addParticles(system, 2);
-                system.addForce(new PaiNNStudentForce(makeModel()));
+                system.addForce(newForce(makeModel()));
                 VerletIntegrator integrator(0.001);
                 Context context(system, integrator, Platform::getPlatform(name));
             },

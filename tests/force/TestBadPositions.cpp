@@ -46,8 +46,8 @@ TEST_P(BadPositions, notFiniteOrHugeNamesTheParticle) {
                 EXPECT_MESSAGE(getCheckedForces(*context), expected);
                 EXPECT_MESSAGE(stepUntilReported(*context, integrator), expected);
                 context->setPositions(good);
-                EXPECT_EQ(energy, getEnergy(*context));
-                EXPECT_EQ(forces, getForces(*context));
+                EXPECT_NEAR(energy, getEnergy(*context), getNoise(8));
+                EXPECT_TRUE(arraysAgree(forces, getForces(*context), repeatsBits() ? 0 : GetParam().bars.largest));
             }
 }
 
@@ -145,7 +145,8 @@ TEST_P(BadPositions, explodingEnergiesAreRightOrRefused) {
         }
     }
     EXPECT_GT(largest, 1e6);
-    EXPECT_EQ(isExact(), refused == 0) << refused;
+    const bool isDouble = isOnHost() && GetParam().bars.largest < SINGLE.largest;
+    EXPECT_EQ(isDouble, refused == 0) << refused;
 }
 
 TEST_P(BadPositions, isolatedAtomsFeelNothing) {
@@ -189,5 +190,6 @@ TEST_P(BadPositions, oneAtomAlone) {
 }
 
 PAINN_ALL_PLATFORMS(BadPositions);
+PAINN_TORCH_PLATFORMS(BadPositions);
 
 } // namespace PaiNNPlugin

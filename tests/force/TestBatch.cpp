@@ -24,7 +24,7 @@ protected:
     public:
         Replicas(const Batch& test, const PaiNNStudentModel& model, const vector<const Molecule*>& molecules)
             : integrator(0.001) {
-            force = new PaiNNStudentForce(model);
+            force = newForce(model);
             vector<Vec3> positions;
             for (size_t i = 0; i < molecules.size(); i++) {
                 const Cluster& cluster = molecules[i]->cluster;
@@ -79,6 +79,8 @@ protected:
 };
 
 TEST_P(Batch, randomCompaniesAndSlots) {
+    PAINN_NEEDS_BITS();
+    PAINN_SLOW_WITH_TORCH();
     PaiNNStudentModel model = makeModel();
     const vector<Molecule> molecules = makeMolecules(model);
     mt19937 random(7);
@@ -104,6 +106,8 @@ TEST_P(Batch, randomCompaniesAndSlots) {
 
 // In one Context the subsystems that are there change from call to call, while nothing moves.
 TEST_P(Batch, subsystemsThatComeAndGo) {
+    PAINN_NEEDS_BITS();
+    PAINN_SLOW_WITH_TORCH();
     ModelOptions options;
     options.family = "student";
     PaiNNStudentModel model = makeModel(options);
@@ -132,5 +136,6 @@ TEST_P(Batch, subsystemsThatComeAndGo) {
 }
 
 PAINN_ALL_PLATFORMS(Batch);
+PAINN_TORCH_PLATFORMS(Batch);
 
 } // namespace PaiNNPlugin

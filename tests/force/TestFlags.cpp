@@ -41,6 +41,7 @@ TEST_P(Flags, obeysForceGroups) {
 
 // Verlet computes forces whenever energy is asked for, the Langevin integrators do not: all ways give the same bits.
 TEST_P(Flags, energyAndForcesDoNotDependOnWhatElseIsAsked) {
+    PAINN_NEEDS_BITS();
     PaiNNStudentModel model = makeModel();
     Cluster cluster(8);
     vector<double> energies;
@@ -64,6 +65,7 @@ TEST_P(Flags, energyAndForcesDoNotDependOnWhatElseIsAsked) {
 
 // The energies of the entries are a question on the side: a trajectory with it is the same as one without.
 TEST_P(Flags, entryEnergiesLeaveTheStateUntouched) {
+    PAINN_NEEDS_BITS();
     PaiNNStudentModel model = makeGentleModel();
     Cluster cluster(8);
     vector<double> positions[2];
@@ -113,5 +115,6 @@ TEST_P(Flags, conservesEnergy) {
 }
 
 PAINN_ALL_PLATFORMS(Flags);
+PAINN_TORCH_PLATFORMS(Flags);
 
 } // namespace PaiNNPlugin

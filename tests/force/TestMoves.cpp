@@ -28,7 +28,7 @@ protected:
     }
     static void fill(System& system, const PaiNNStudentModel& model, const Cluster& cluster, const vector<Vec3>& box) {
         addParticles(system, cluster.size());
-        PaiNNStudentForce* force = new PaiNNStudentForce(model);
+        PaiNNStudentForce* force = newForce(model);
         for (int i = 0; i < cluster.size(); i++)
             force->addParticle(i, cluster.elements[i], i % 9 == 0 ? 1 : 0);
         if (!box.empty()) {
@@ -57,6 +57,8 @@ protected:
 };
 
 TEST_P(Moves, oldContextGivesTheBitsOfANewOne) {
+    PAINN_NEEDS_BITS();
+    PAINN_SLOW_WITH_TORCH();
     map<string, string> properties = getProperties();
     if (hasThreads())
         properties["Threads"] = "1"; // new Contexts are made quickly
@@ -147,5 +149,6 @@ TEST_P(Moves, atomsAtTheCutoff) {
 }
 
 PAINN_ALL_PLATFORMS(Moves);
+PAINN_TORCH_PLATFORMS(Moves);
 
 } // namespace PaiNNPlugin

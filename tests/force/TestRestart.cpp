@@ -21,11 +21,13 @@ static unique_ptr<System> makeSystem(const Cluster& cluster, const PaiNNStudentM
 // Row 20: 1,000 evaluations with each number of threads, with and without DeterministicForces, in Contexts of their
 // own. test_determinism.py does the same in two processes.
 TEST_P(Restart, sameInputSameBits) {
+    PAINN_NEEDS_BITS();
+    PAINN_SLOW_WITH_TORCH();
     // Atoms for several blocks of work, and subsystems of unequal sizes.
     Cluster cluster(61);
     auto system = make_unique<System>();
     addParticles(*system, cluster.size());
-    PaiNNStudentForce* force = new PaiNNStudentForce(makeModel());
+    PaiNNStudentForce* force = newForce(makeModel());
     for (int i = 0; i < cluster.size(); i++)
         force->addParticle(i, cluster.elements[i], i < 40 ? 1 : i < 49 ? 0 : i - 47);
     system->addForce(force);
@@ -55,6 +57,8 @@ TEST_P(Restart, sameInputSameBits) {
 }
 
 TEST_P(Restart, checkpointContinuesExactly) {
+    PAINN_NEEDS_BITS();
+    PAINN_SLOW_WITH_TORCH();
     Cluster cluster(8);
     auto system = makeSystem(cluster, makeGentleModel());
     for (int i = 0; i < 2; i++) {
@@ -103,5 +107,6 @@ TEST_P(Restart, checkpointContinuesExactly) {
 }
 
 PAINN_ALL_PLATFORMS(Restart);
+PAINN_TORCH_PLATFORMS(Restart);
 
 } // namespace PaiNNPlugin

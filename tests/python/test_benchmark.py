@@ -20,6 +20,7 @@ from openmmpainn.benchmark import run as driver
 from openmmpainn.benchmark.report import to_text
 from openmmpainn.benchmark.systems import DENSITY, make_system
 from openmmpainn.benchmark.timing import FEWEST, time_calls
+from openmmpainn.torch_engine import why_no_torch
 
 PLOT = Path(__file__).resolve().parents[2] / "benchmarks" / "plot_results.py"
 
@@ -114,6 +115,12 @@ def test_rows(results):
             assert row["ratio"] == pytest.approx(row["peer"]["median"] / row["median"])
             assert row["per_molecule"] * row["molecules"] == pytest.approx(row["median"])
             assert row["peer"]["edges"] > 0 and row["peer"]["force_difference"] < 1e-4
+    for row in rows:
+        engine = row.get("libtorch")
+        assert (engine is None) == bool(why_no_torch())
+        if engine is not None:
+            assert row["libtorch_ratio"] == pytest.approx(engine["median"] / row["median"])
+            assert engine["force_difference"] < 1e-4
     for row in rows[-3:-1]:
         peer = row["python_force"]
         assert row["python_force_ratio"] == pytest.approx(peer["median"] / row["median"])

@@ -14,8 +14,9 @@ from models import random_model
 from openmmpainn import Evaluator, PaiNNStudentModel, cli
 from openmmpainn.check import check_model
 from openmmpainn.check.dynamics import BOLTZMANN, drift_of_one_run, estimate_drift
-from openmmpainn.check.report import FAIL, PASS, UNRESOLVED, WARN, judge
+from openmmpainn.check.report import FAIL, PASS, SKIPPED, UNRESOLVED, WARN, judge
 from openmmpainn.structures import default_structures
+from openmmpainn.torch_engine import why_no_torch
 
 SMOOTH = {"envelope": {"type": "polynomial", "p": 6}}
 
@@ -46,6 +47,10 @@ def test_smooth_model_passes(reports):
     for name in ("cutoff: energy", "cutoff: force", "cutoff: curvature", "bond scan: finite", "bond scan: forces"):
         assert found[name].status == PASS, found[name]
     assert found["platform CPU"].status == PASS
+    engine = found["LibTorch engine"]  # skipped with a reason where there is no PyTorch
+    assert engine.status == (SKIPPED if why_no_torch() else PASS), engine
+    if engine.status == PASS:
+        assert engine.details["largest"] <= 1e-11
     assert found["finite differences"].value <= 1e-9
     assert found["rotation"].details["forces"] <= 1e-11
 

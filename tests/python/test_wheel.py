@@ -12,6 +12,7 @@ import zipfile
 import pytest
 
 import openmmpainn
+from openmmpainn.torch_engine import find_torch_folder
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TOOLS = {"PATH": f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
@@ -45,6 +46,14 @@ for platform in "Reference", "CPU":
     simulation.step(20)
     energy = simulation.context.getState(energy=True).getPotentialEnergy().value_in_unit(unit.kilojoule_per_mole)
     assert numpy.isfinite(energy) and energy != 0
+# The LibTorch engine, where it was built, is there and says what it lacks.
+openmmpainn.PaiNNStudentForce.cast(system.getForce(0)).setEvaluationMethod(openmmpainn.PaiNNStudentForce.LibTorch)
+try:
+    openmm.Context(system, openmm.VerletIntegrator(0.001), openmm.Platform.getPlatform("Reference"))
+except openmm.OpenMMException as error:
+    assert "pip install torch==" in str(error) or "built without the engine" in str(error), error
+else:
+    raise AssertionError("a Context without PyTorch")
 print(openmmpainn.__version__, *openmmpainn.bundledModels(), *caught, sep="\\n")
 """
 
@@ -99,8 +108,10 @@ def test_contents(wheel):
     required = {line.split(":")[1].strip() for line in metadata.splitlines() if line.startswith("Requires-Dist:")}
     assert {line for line in required if "extra ==" not in line} == {"openmm<8.7,>=8.6", "numpy"}
     libraries = sorted(name for name in names if ".so" in name)
+    engine = ["libOpenMMPaiNNTorch"] if find_torch_folder() else []  # of the PyTorch that it is built for
     assert [name.split("/")[-1].split(".")[0] for name in libraries if "/plugins/" not in name] == [
         "libOpenMMPaiNN",
+        *engine,
         "_painn",
     ]
     plugins = [name.split("/")[-1] for name in libraries if "/plugins/" in name]

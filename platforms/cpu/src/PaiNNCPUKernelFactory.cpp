@@ -56,10 +56,12 @@ public:
             throw OpenMMException("PaiNNStudentForce: the platform " + platform.getName() + " has no kernel '" + name +
                                   "'");
         if (platform.getName() != "CPU")
-            return new HostCopyCalcPaiNNStudentForceKernel(name, platform, context, makeWithOwnThreads);
+            return new HostCopyCalcPaiNNStudentForceKernel(name, platform, context, makeWithOwnThreads, TorchOptions());
         // The data of the class that the CPU platform is derived from holds the threads too.
         auto data = reinterpret_cast<ReferencePlatform::PlatformData*>(context.getPlatformData());
-        return new HostCalcPaiNNStudentForceKernel(name, platform, makeFactory(data->threads), makeWithThreads);
+        TorchOptions torch;
+        torch.numThreads = data->threads.getNumThreads();
+        return new HostCalcPaiNNStudentForceKernel(name, platform, makeFactory(data->threads), makeWithThreads, torch);
     }
 };
 

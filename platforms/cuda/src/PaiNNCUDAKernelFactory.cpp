@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "CudaOwnQueueKernel.h"
 #include "CudaPaiNNStudentKernel.h"
+#include "CudaTorchKernel.h"
 #include "internal/OpenMMVersion.h"
 #include "internal/windowsExportPaiNN.h"
 #include "openmm/KernelFactory.h"
@@ -21,6 +22,8 @@ public:
         auto data = reinterpret_cast<CudaPlatform::PlatformData*>(context.getPlatformData());
         if (name == ownQueueKernelName())
             return new CudaOwnQueueKernel(name, platform, *data->contexts[0]);
+        if (name == torchKernelName())
+            return new CudaTorchKernel(name, platform, context, *data->contexts[0]);
         if (name != CalcPaiNNStudentForceKernel::Name())
             throw OpenMMException("PaiNNStudentForce: the platform " + platform.getName() + " has no kernel '" + name +
                                   "'");
@@ -38,6 +41,7 @@ void registerFactories() {
         auto factory = new PaiNNCUDAKernelFactory(); // the platform deletes it, once
         platform.registerKernelFactory(CalcPaiNNStudentForceKernel::Name(), factory);
         platform.registerKernelFactory(ownQueueKernelName(), factory);
+        platform.registerKernelFactory(torchKernelName(), factory);
     }
 }
 

@@ -22,8 +22,10 @@ public:
         if (name != CalcPaiNNStudentForceKernel::Name())
             throw OpenMMException("PaiNNStudentForce: the platform " + platform.getName() + " has no kernel '" + name +
                                   "'");
-        return new HostCalcPaiNNStudentForceKernel(name, platform, makeExactEvaluator,
-                                                   [](auto) { return EvaluatorFactory(makeExactEvaluator); });
+        TorchOptions torch;
+        torch.isDouble = true;
+        return new HostCalcPaiNNStudentForceKernel(
+            name, platform, makeExactEvaluator, [](auto) { return EvaluatorFactory(makeExactEvaluator); }, torch);
     }
 
 private:

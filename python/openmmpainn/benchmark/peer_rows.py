@@ -20,7 +20,7 @@ from .systems import BenchmarkSystem
 from .timing import time_calls
 from .torch_force import torch_force, why_no_torch_force
 
-__all__ = ["PeerRows"]
+__all__ = ["PeerRows", "difference"]
 
 WARM_UP = 15  # steps: TorchScript compiles itself in the first few, and TorchForce records its CUDA graph after ten
 WRONG = 1e-2  # of the RMS of the forces: what differs by more did not do the same work
@@ -128,7 +128,7 @@ class PeerRows:
 
     def _time(self, peer: TorchPeer | GraphPeer, forces: np.ndarray, molecules: int) -> dict[str, Any]:
         """Compare the forces, then measure."""
-        off = _difference(peer.evaluate(0)[1], forces)
+        off = difference(peer.evaluate(0)[1], forces)
         timing = time_calls(peer.evaluate, self.seconds)
         return {**asdict(timing), "per_molecule": timing.median / molecules, "force_difference": off}
 
@@ -171,7 +171,7 @@ class PeerRows:
             return {"skipped": reason.replace("call", "step")}
         try:
             context = make_context(system, make(), self.platform, self.properties)
-            off = _difference(scaled_forces(context), forces)
+            off = difference(scaled_forces(context), forces)
             context.getIntegrator().step(WARM_UP)
             timing = time_dynamics(context, system, self.seconds)
             check_finite(context)
@@ -180,7 +180,7 @@ class PeerRows:
         return {**asdict(timing), "steps_per_second": 1 / timing.median, "force_difference": off}
 
 
-def _difference(theirs: np.ndarray, ours: np.ndarray) -> float:
+def difference(theirs: np.ndarray, ours: np.ndarray) -> float:
     """The largest difference of a component, relative to the RMS of our forces [N, 3].
 
     Raises

@@ -11,6 +11,7 @@ _KINDS = {"single": "energy + forces", "batch": "batch", "md": "dynamics"}
 _COLUMNS = (
     *("work", "atoms", "molecules", "ms", "us/atom", "ms/molecule", "steps/s", "ns/day"),
     *("PyTorch ms", "ratio", "graph ms", "graph ratio", "TorchForce ms", "TorchForce ratio"),
+    *("LibTorch ms", "LibTorch ratio"),
 )
 # What PyTorch did for a row, with names for the notes. PythonForce shares the columns of eager PyTorch, which it runs,
 # and TorchForce with CUDA graphs those of PyTorch's CUDA graph.
@@ -20,6 +21,7 @@ _PEERS = {
     "python_force": "PythonForce",
     "torch_force": "TorchForce",
     "torch_force_graph": "TorchForce with CUDA graphs",
+    "libtorch": "the LibTorch engine",
 }
 
 
@@ -61,6 +63,7 @@ def table_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
                 *_against(row, eager),
                 *_against(row, graph),
                 *_against(row, "torch_force"),
+                *_against(row, "libtorch"),
             ]
         )
     used = [k for k in range(len(_COLUMNS)) if any(line[k] for line in lines)]
@@ -92,6 +95,8 @@ def _notes(results: dict[str, Any]) -> list[str]:
         notes.append(f"PyTorch's CUDA graph: not measured, {results['summary']['graph_skipped']}.")
     if "torch_force_skipped" in results["summary"]:
         notes.append(f"openmm-torch's TorchForce: not measured, {results['summary']['torch_force_skipped']}.")
+    if "libtorch_skipped" in results["summary"]:
+        notes.append(f"The LibTorch engine: not measured, {results['summary']['libtorch_skipped']}.")
     found = [entry["force_difference"] for entry in entries]
     if found:
         notes.append(f"Forces differ from PyTorch's (float32) by {max(found):.1e} of their RMS at most.")

@@ -29,6 +29,7 @@ from .timing import time_calls
 
 if TYPE_CHECKING:
     from .. import PaiNNStudentModel
+    from .engine_rows import EngineRows
     from .peer_rows import PeerRows
 
 __all__ = ["BATCHES", "BATCH_ATOMS", "SIZES", "run_benchmark"]
@@ -70,8 +71,9 @@ def run_benchmark(
     seconds : float
         For each figure.
     peers : bool
-        Whether to do the same work in PyTorch, right after each row: eager, as a CUDA graph (on CUDA), and dynamics
-        through openmm.PythonForce and, where openmmtorch is installed, openmm-torch's TorchForce (up to 50 atoms).
+        Whether to do the same work in PyTorch, right after each row: by the LibTorch engine of this plugin where it is
+        there, eager, as a CUDA graph (on CUDA), and dynamics through openmm.PythonForce and, where openmmtorch is
+        installed, openmm-torch's TorchForce (up to 50 atoms).
     dynamics, memory : bool
         Whether to measure molecular dynamics, and memory for each atom.
     show_progress : bool
@@ -119,6 +121,7 @@ class _Benchmark:
         self.evaluator = Evaluator(model, platform, self.properties)
         self.pace = Pace(LONGEST)
         self.peers: PeerRows | None = None
+        self.engine: EngineRows | None = None
         self.versions: dict[str, str] = {}
         self.load = load_average()
         if peers:
@@ -129,6 +132,7 @@ class _Benchmark:
             import torch
         except ImportError as error:
             raise ValueError(f"--peers needs the Python package {error.name}: pip install {error.name}") from None
+        from .engine_rows import EngineRows
         from .peer_rows import PeerRows
         from .peers import TorchPeer
 
@@ -137,6 +141,7 @@ class _Benchmark:
             self.versions["SciPy"] = importlib.metadata.version("scipy")
         with contextlib.suppress(ImportError):
             self.versions["openmmtorch"] = importlib.metadata.version("openmmtorch")
+        self.engine = EngineRows(self.model, self.platform, self.properties, self.seconds, self.pace)
         device = "cuda" if self.platform == "CUDA" and torch.cuda.is_available() else "cpu"
         peer = TorchPeer(self.model, self.summary["cutoff"], device)
         return PeerRows(peer, self.platform, self.properties, self.seconds, self.pace)
@@ -160,8 +165,10 @@ class _Benchmark:
         self, sizes: list[int], batches: list[int], dynamics: bool, memory: bool, show_progress: bool
     ) -> dict[str, Any]:
         rows: list[dict[str, Any]] = []
-        one = 1 if self.peers is None else 2 if self.peers.no_graph else 3
+        engine = int(self.engine is not None and not self.engine.why_not)
+        one = engine + (1 if self.peers is None else 2 if self.peers.no_graph else 3)
         steps = [2 if self.peers and size <= PYTHON_FORCE_UP_TO else 1 for size in sizes] if dynamics else []
+        steps = [work + engine for work in steps]
         total = (len(sizes) + len(batches)) * one + sum(steps) + memory
         with Progress("benchmark", total, show_progress) as progress:
             for size in sizes:
@@ -179,6 +186,8 @@ class _Benchmark:
                 figures["graph_skipped"] = self.peers.no_graph
             if self.peers and self.peers.no_torch_force:
                 figures["torch_force_skipped"] = self.peers.no_torch_force
+            if self.engine and self.engine.why_not:
+                figures["libtorch_skipped"] = self.engine.why_not
             if memory:
                 figures.update(self._memory(rows))
                 progress.advance(1, "memory")
@@ -194,6 +203,7 @@ class _Benchmark:
                 "periodic_from": PERIODIC_FROM,
                 "time_step_fs": 1e3 * TIME_STEP,
                 **(self.peers.settings() if self.peers else {"peer": None}),
+                **({"libtorch": self.engine.why_not or "the LibTorch engine of this plugin"} if self.engine else {}),
             },
             "rows": rows,
             "summary": figures,
@@ -236,6 +246,8 @@ class _Benchmark:
         row.update(asdict(timing), us_per_atom=1e6 * timing.median / atoms, per_molecule=timing.median / len(systems))
         if self.peers is not None:
             row.update(self.peers.evaluate(systems, frames, ours(0)[1], timing.median))
+        if self.engine is not None and not self.engine.why_not:
+            row.update(self.engine.evaluate(systems, frames, ours(0)[1], timing.median))
         return row
 
     def _dynamics(self, system: BenchmarkSystem) -> dict[str, Any]:
@@ -252,6 +264,8 @@ class _Benchmark:
         del context  # PythonForce has the device to itself
         if self.peers is not None:
             row.update(self.peers.dynamics(system, forces, timing.median))
+        if self.engine is not None and not self.engine.why_not:
+            row.update(self.engine.dynamics(system, forces, timing.median))
         return row
 
     def _memory(self, rows: list[dict[str, Any]]) -> dict[str, Any]:

@@ -23,8 +23,8 @@ const double LARGEST_FORCE = 1 << 30;
 /** What OpenMM's kernel calls, from a thread of its own. That thread survives no exception but OpenMM's. */
 class HostCopyCalcPaiNNStudentForceKernel::InnerImpl : public CustomCPPForceImpl {
 public:
-    InnerImpl(const PaiNNStudentForce& force, HostForce& hostForce)
-        : CustomCPPForceImpl(force), force(force), hostForce(hostForce) {}
+    InnerImpl(const PaiNNStudentForce& force, HostCopyCalcPaiNNStudentForceKernel& kernel)
+        : CustomCPPForceImpl(force), force(force), kernel(kernel) {}
     const Force& getOwner() const override {
         return force;
     }
@@ -34,8 +34,10 @@ public:
             context.getPeriodicBoxVectors(box[0], box[1], box[2]);
             forces.assign(positions.size(), Vec3());
             map<string, double> derivatives;
-            double energy = hostForce.evaluate({&positions, box, &context.getParameters(), &forces, &derivatives});
+            double energy =
+                kernel.hostForce->evaluate({&positions, box, &context.getParameters(), &forces, &derivatives});
             checkForces(forces);
+            kernel.keepDerivatives(derivatives);
             return energy;
         }
         catch (const OpenMMException&) {
@@ -59,25 +61,30 @@ private:
                                           "another particle");
     }
     const PaiNNStudentForce& force;
-    HostForce& hostForce;
+    HostCopyCalcPaiNNStudentForceKernel& kernel;
 };
 
 HostCopyCalcPaiNNStudentForceKernel::HostCopyCalcPaiNNStudentForceKernel(const string& name, const Platform& platform,
                                                                          ContextImpl& context,
-                                                                         EvaluatorFactory makeEvaluator)
-    : CalcPaiNNStudentForceKernel(name, platform), context(context), makeEvaluator(move(makeEvaluator)) {}
+                                                                         EvaluatorFactory makeEvaluator,
+                                                                         const TorchOptions& torch)
+    : CalcPaiNNStudentForceKernel(name, platform), context(context), makeEvaluator(move(makeEvaluator)), torch(torch) {}
 
 HostCopyCalcPaiNNStudentForceKernel::~HostCopyCalcPaiNNStudentForceKernel() = default;
 
 void HostCopyCalcPaiNNStudentForceKernel::initialize(const System& system, const PaiNNStudentForce& force) {
     if (force.getNumEnergyParameterDerivatives() > 0)
-        throw OpenMMException("PaiNNStudentForce: the derivative by '" + force.getEnergyParameterDerivativeName(0) +
-                              "' was requested, but the platform " + context.getPlatform().getName() +
-                              " cannot compute it; use the Reference or CPU platform");
-    hostForce = make_unique<HostForce>(force, makeEvaluator);
+        requestDerivatives(force);
+    hostForce = make_unique<HostForce>(force, chooseFactory(force, makeEvaluator, torch));
     linkParticles(system, force);
-    inner = make_unique<InnerImpl>(force, *hostForce);
+    inner = make_unique<InnerImpl>(force, *this);
     inner->initialize(context);
+}
+
+void HostCopyCalcPaiNNStudentForceKernel::requestDerivatives(const PaiNNStudentForce& force) {
+    throw OpenMMException("PaiNNStudentForce: the derivative by '" + force.getEnergyParameterDerivativeName(0) +
+                          "' was requested, but the platform " + context.getPlatform().getName() +
+                          " cannot compute it; use the Reference or CPU platform");
 }
 
 /**
