@@ -34,6 +34,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, help="stop labelling then, at the end of a molecule")
     parser.add_argument("--processes", type=int, help="as many as cores unless given")
     parser.add_argument("--share", default="0/1", help="K/N: every N-th chunk from the K-th, for N machines")
+    parser.add_argument("--first-pass", type=int, default=0, help="leave out the passes before this one")
     parser.add_argument("--pack", help="folder for the labels in few files")
     options = parser.parse_args()
     recipe = named(options.recipe)
@@ -46,9 +47,8 @@ def main() -> int:
     print(f"{len(structures)} molecules, {sum(each.held_out for each in structures.molecules)} held out", flush=True)
     if options.labels:
         share = tuple(int(word) for word in options.share.split("/"))
-        done, planned = label_set(
-            recipe, structures, options.labels, options.processes, options.seconds, (share[0], share[1])
-        )
+        work = (options.processes, options.seconds, (share[0], share[1]), options.first_pass)
+        done, planned = label_set(recipe, structures, options.labels, *work)
         print(f"{done} of {planned} trajectories of share {options.share}", flush=True)
         if options.pack:
             for path in LabelStore(options.labels).pack(options.pack):

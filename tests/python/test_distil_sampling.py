@@ -23,7 +23,7 @@ except ImportError as error:
 from openmmpainn.distil.dataset import load
 from openmmpainn.distil.library import Entry
 from openmmpainn.distil.recipe import Labelling, Library, Recipe
-from openmmpainn.distil.sampling import intact, label_set
+from openmmpainn.distil.sampling import intact, label_set, plan_set
 from openmmpainn.distil.store import FrameFile, LabelStore
 from openmmpainn.distil.structure_set import embed
 from openmmpainn.distil.teacher import Teacher, TeacherError, make_teacher
@@ -87,6 +87,14 @@ def test_shares_and_packed_files_are_the_whole(structures, labelled, tmp_path):
     np.testing.assert_allclose(whole.energies, together.energies, atol=1e-3)
     assert LabelStore(tmp_path / "a").done() == {0: 10, 1: 10}
     assert label_set(few, structures, tmp_path / "a", 0) == (20, 20)
+
+
+def test_shares_are_disjoint_and_meet_all_molecules():
+    whole = plan_set(105, range(3))
+    shares = [plan_set(105, range(3), (k, 2)) for k in (0, 1)]
+    assert sorted(chunk.index for share in shares for chunk in share) == [chunk.index for chunk in whole]
+    assert {chunk.first for chunk in shares[0]} == set(range(0, 105, 20)) == {chunk.first for chunk in shares[1]}
+    assert plan_set(105, range(2, 3)) == whole[12:]
 
 
 def test_what_is_missing_is_labelled_and_nothing_else(structures, labelled, tmp_path):

@@ -47,13 +47,18 @@ class SetChunk:
     last: int
 
 
-def plan_set(molecules: int, passes: int) -> list[SetChunk]:
-    """All chunks; molecules are in random order already, so any first part is a fair choice."""
-    blocks = [(k, min(k + _PER_CHUNK, molecules)) for k in range(0, molecules, _PER_CHUNK)]
+def plan_set(molecules: int, passes: range, share: tuple[int, int] = (0, 1)) -> list[SetChunk]:
+    """The chunks of a share; molecules are in random order already, so any first part is a fair choice.
+
+    A share has other molecules in each pass, so that each machine meets all of them.
+    """
+    k, n = share
+    blocks = [(first, min(first + _PER_CHUNK, molecules)) for first in range(0, molecules, _PER_CHUNK)]
     return [
-        SetChunk(trajectory * len(blocks) + k, trajectory, first, last)
-        for trajectory in range(passes)
-        for k, (first, last) in enumerate(blocks)
+        SetChunk(trajectory * len(blocks) + block, trajectory, first, last)
+        for trajectory in passes
+        for block, (first, last) in enumerate(blocks)
+        if (block + trajectory) % n == k
     ]
 
 
@@ -149,6 +154,7 @@ def label_set(
     processes: int | None = None,
     seconds: float | None = None,
     share: tuple[int, int] = (0, 1),
+    first_pass: int = 0,
 ) -> tuple[int, int]:
     """Label what the folder lacks.
 
@@ -166,6 +172,8 @@ def label_set(
         Stop after this time, at the end of a molecule.
     share : (k, n)
         Only every n-th chunk, from the k-th: machines with the same n and each its own k do the whole together.
+    first_pass : int
+        Leave out the passes before this one, where they have been made elsewhere.
 
     Returns
     -------
@@ -188,7 +196,7 @@ def label_set(
         )
     choices = recipe.labelling
     store = LabelStore.create(folder, structures, recipe.label_hash())
-    chunks = [chunk for chunk in plan_set(len(structures), choices.passes) if chunk.index % n == k]
+    chunks = plan_set(len(structures), range(first_pass, choices.passes), share)
     counts = store.done()
     planned = sum(chunk.last - chunk.first for chunk in chunks)
     done = sum(min(counts.get(chunk.index, 0), chunk.last - chunk.first) for chunk in chunks)
