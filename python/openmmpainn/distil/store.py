@@ -9,14 +9,17 @@ angstrom and 2^-14 eV/angstrom: far below what the labels are known to, and half
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pathlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
+from .recipe import Recipe
 from .structure_set import FILE_NAME, StructureSet
 
 __all__ = ["FrameFile", "LabelStore"]
@@ -35,6 +38,13 @@ def _to_planes(values: np.ndarray, unit: float) -> np.ndarray:
 def _from_planes(planes: np.ndarray, unit: float) -> np.ndarray:
     whole = np.ascontiguousarray(planes.T).view("<i4")
     return (whole.reshape(-1, 3) * unit).astype(np.float32)
+
+
+def _source(source: str, recipe: Recipe) -> dict[str, Any]:
+    """What decides the molecules and structures that are made from a source."""
+    path = pathlib.Path(source)
+    content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+    return {"source": source, "content": content, "library": asdict(recipe.library) if recipe.library else None}
 
 
 @dataclass
@@ -137,6 +147,18 @@ class LabelStore:
     def structures(self) -> StructureSet:
         """The molecules."""
         return StructureSet.load(self.folder / FILE_NAME)
+
+    def remember(self, source: str, recipe: Recipe, structures: StructureSet) -> None:
+        """Say where the molecules come from, for structures_of(); makes the store if there is none."""
+        LabelStore.create(self.folder, structures, recipe.label_hash())
+        (self.folder / "source.json").write_text(json.dumps(_source(source, recipe)) + "\n")
+
+    def structures_of(self, source: str, recipe: Recipe) -> StructureSet | None:
+        """The molecules, if they come from this source in its present state; else None."""
+        path = self.folder / "source.json"
+        if not path.exists() or json.loads(path.read_text()) != _source(source, recipe):
+            return None
+        return self.structures()
 
     def files(self) -> list[pathlib.Path]:
         """All files of frames, in order."""

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""From molecules to the file of a student, each part taken up where an earlier run left it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+from typing import Any
+
+from .recipe import Recipe
+
+__all__ = ["make_student_of"]
+
+
+def make_student_of(
+    recipe: Recipe,
+    molecules: str,
+    output: str | os.PathLike[str],
+    labels: str | os.PathLike[str],
+    processes: int | None = None,
+    label_seconds: float | None = None,
+    train_seconds: float | None = None,
+    train_steps: int | None = None,
+    device: str = "cpu",
+) -> dict[str, Any]:
+    """Make a student of many molecules.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to ask of the teacher, the network, the training.
+    molecules : str
+        Of sources.read_molecules().
+    output : path
+        ``NAME.safetensors``; beside it come ``NAME.md`` (card), ``NAME.png``, ``NAME.json`` and ``NAME.checkpoint``.
+    labels : path
+        The folder of labels: what it has is not made again.
+    processes, label_seconds : optional
+        Of sampling.label_set(); the time is that of this call.
+    train_seconds, train_steps : optional
+        Of train.train(): the length of the whole training; one of them is needed.
+    device : str
+        "cpu" or "cuda".
+
+    Returns
+    -------
+    dict
+        The log of student.make_student().
+
+    Raises
+    ------
+    ValueError
+        If molecules, recipe or folder do not fit, or there is nothing to learn from.
+    """
+    from .sampling import label_set
+    from .sources import FEWEST_MOLECULES, read_molecules
+    from .store import LabelStore
+
+    output = pathlib.Path(output)
+    store = LabelStore(labels)
+    # Conformers of thousands of molecules take minutes; those of an earlier run for the same source are taken.
+    structures = store.structures_of(molecules, recipe) or read_molecules(molecules, recipe, processes)
+    store.remember(molecules, recipe, structures)
+    done, planned = label_set(recipe, structures, labels, processes, label_seconds)
+    print(f"labels: {done} of {planned} trajectories", flush=True)
+
+    # PyTorch only now: the labelling processes do not need it.
+    from ..modelfile import read_model, write_model
+    from .dataset import load, split, split_molecules
+    from .domain import domain_metadata
+    from .library import is_held_out
+    from .student import make_student
+
+    frames = load(recipe, labels)
+    if len(structures) < FEWEST_MOLECULES:
+        learnt, held_out = split(frames, min(recipe.holdout, recipe.labelling.passes))
+        held_out = {name: each for name, each in held_out.items() if len(each)}
+    else:
+        learnt, held_out = split_molecules(frames, is_held_out)
+    named = dataclasses.replace(recipe, name=output.stem)
+    kinds = {name: [each.molecule.kind] for name, each in held_out.items() if each.molecule.kind}
+    log = make_student(
+        named,
+        learnt,
+        held_out,
+        output.parent,
+        device,
+        train_seconds,
+        train_steps,
+        graph=device == "cuda",
+        kinds=kinds or None,
+    )
+    metadata, tensors = read_model(output)
+    metadata["provenance"] = {**metadata.get("provenance", {}), **domain_metadata(learnt)}
+    write_model(output, metadata, tensors)
+    return log
