@@ -13,6 +13,7 @@ SMILES and the pass alone: any number of processes and of machines that share th
 from __future__ import annotations
 
 import concurrent.futures
+import concurrent.futures.process
 import multiprocessing
 import os
 import threading
@@ -184,6 +185,8 @@ def label_set(
     ------
     ValueError
         If the folder belongs to another recipe, or the share is none.
+    ChildProcessError
+        If a process dies.
     """
     k, n = share
     if not 0 <= k < n:
@@ -231,6 +234,10 @@ def label_set(
             try:
                 for future in concurrent.futures.as_completed(futures):
                     tell(future.result())
+            except concurrent.futures.process.BrokenProcessPool:
+                raise ChildProcessError(
+                    "a process that labels has died, perhaps for lack of memory; what is written is kept, run it again"
+                ) from None
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
