@@ -89,6 +89,20 @@ def test_shares_and_packed_files_are_the_whole(structures, labelled, tmp_path):
     assert label_set(few, structures, tmp_path / "a", 0) == (20, 20)
 
 
+def test_a_store_that_was_hardly_begun_is_taken_up(structures, labelled, tmp_path):
+    """Killed before the molecules were written, or while the first file was."""
+    folder = tmp_path / "begun"
+    folder.mkdir()
+    (folder / "recipe.json.part").write_text("{")
+    assert not LabelStore.exists(folder)
+    store = LabelStore.create(folder, structures, RECIPE.label_hash())
+    (folder / "molecules.npz").unlink()
+    store = LabelStore.create(folder, structures, RECIPE.label_hash())
+    assert store.structures().hash() == structures.hash() == LabelStore(labelled).structures().hash()
+    with pytest.raises(ValueError, match="holds no frame"):
+        store.frames()
+
+
 def test_shares_are_disjoint_and_meet_all_molecules():
     whole = plan_set(105, range(3))
     shares = [plan_set(105, range(3), (k, 2)) for k in (0, 1)]

@@ -47,6 +47,13 @@ def _source(source: str, recipe: Recipe) -> dict[str, Any]:
     return {"source": source, "content": content, "library": asdict(recipe.library) if recipe.library else None}
 
 
+def _write_json(path: pathlib.Path, value: Any) -> None:
+    """Write the file, whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(json.dumps(value) + "\n")
+    os.replace(part, path)
+
+
 @dataclass
 class FrameFile:
     """Frames of any molecules; the arrays of the file."""
@@ -136,12 +143,13 @@ class LabelStore:
                 raise ValueError(
                     f"'{folder}' holds labels of another recipe ({theirs}, not {ours}); name another folder"
                 )
-        elif store.folder.exists() and any(store.folder.iterdir()):
+        elif store.folder.exists() and any(path.suffix != ".part" for path in store.folder.iterdir()):
             raise ValueError(f"'{folder}' is not empty and holds no labels of many molecules; name another folder")
-        store.folder.mkdir(parents=True, exist_ok=True)
+        else:
+            store.folder.mkdir(parents=True, exist_ok=True)
+            _write_json(stamp, ours)
         if not (store.folder / FILE_NAME).exists():
             structures.save(store.folder / FILE_NAME)
-        stamp.write_text(json.dumps(ours) + "\n")
         return store
 
     def structures(self) -> StructureSet:
@@ -151,12 +159,14 @@ class LabelStore:
     def remember(self, source: str, recipe: Recipe, structures: StructureSet) -> None:
         """Say where the molecules come from, for structures_of(); makes the store if there is none."""
         LabelStore.create(self.folder, structures, recipe.label_hash())
-        (self.folder / "source.json").write_text(json.dumps(_source(source, recipe)) + "\n")
+        _write_json(self.folder / "source.json", _source(source, recipe))
 
     def structures_of(self, source: str, recipe: Recipe) -> StructureSet | None:
         """The molecules, if they come from this source in its present state; else None."""
         path = self.folder / "source.json"
-        if not path.exists() or json.loads(path.read_text()) != _source(source, recipe):
+        if not (path.exists() and LabelStore.exists(self.folder)):
+            return None
+        if json.loads(path.read_text()) != _source(source, recipe):
             return None
         return self.structures()
 
