@@ -66,7 +66,6 @@ def make_student_of(
     print(f"labels: {done} of {planned} trajectories", flush=True)
 
     # PyTorch only now: the labelling processes do not need it.
-    from ..modelfile import read_model, write_model
     from .dataset import load, split, split_molecules
     from .domain import domain_metadata
     from .library import is_held_out
@@ -80,7 +79,7 @@ def make_student_of(
         learnt, held_out = split_molecules(frames, is_held_out)
     named = dataclasses.replace(recipe, name=output.stem)
     kinds = {name: [each.molecule.kind] for name, each in held_out.items() if each.molecule.kind}
-    log = make_student(
+    return make_student(
         named,
         learnt,
         held_out,
@@ -90,8 +89,5 @@ def make_student_of(
         train_steps,
         graph=device == "cuda",
         kinds=kinds or None,
+        provenance=domain_metadata(learnt),
     )
-    metadata, tensors = read_model(output)
-    metadata["provenance"] = {**metadata.get("provenance", {}), **domain_metadata(learnt)}
-    write_model(output, metadata, tensors)
-    return log
