@@ -134,3 +134,16 @@ def test_bad_molecules_are_one_sentence(tmp_path, text, sentence):
     (tmp_path / "x.smi").write_text(text)
     with pytest.raises(ValueError, match=sentence):
         read_molecules(str(tmp_path / "x.smi"), Recipe("x"))
+
+
+def test_few_molecules_get_more_trajectories(folder, capsys):
+    """Of one molecule whole trajectories are held out; with a single one there is nothing to hold out."""
+    pytest.importorskip("openmmpainn.distil.student", reason="the training of many molecules is not in this tree")
+    (folder / "one.smi").write_text("CO\n")
+    (folder / "few.toml").write_text(RECIPE.replace("passes = 1", "passes = 1\ntrajectories = 24"))
+    files = ("--molecules", str(folder / "one.smi"), "--out", str(folder / "one.safetensors"), "--processes", "1")
+    assert cli.main(["distil", *files, "--recipe", str(folder / "tiny.toml"), "--train-steps", "5"]) == 2
+    assert "1 molecules with one trajectory each" in capsys.readouterr().err
+    assert cli.main(["distil", *files, "--recipe", str(folder / "few.toml"), "--train-steps", "5"]) == 0
+    assert LabelStore(folder / "one-labels").done() == dict.fromkeys(range(24), 1)
+    assert PaiNNStudentModel(str(folder / "one.safetensors")).getName() == "one"

@@ -53,7 +53,7 @@ def make_student_of(
     ValueError
         If molecules, recipe or folder do not fit, or there is nothing to learn from.
     """
-    from .sampling import label_set
+    from .sampling import label_set, passes_over
     from .sources import FEWEST_MOLECULES, read_molecules
     from .store import LabelStore
 
@@ -61,6 +61,12 @@ def make_student_of(
     store = LabelStore(labels)
     # Conformers of thousands of molecules take minutes; those of an earlier run for the same source are taken.
     structures = store.structures_of(molecules, recipe) or read_molecules(molecules, recipe, processes)
+    passes = passes_over(recipe.labelling, len(structures))
+    if len(structures) < FEWEST_MOLECULES and passes < 2:
+        raise ValueError(
+            f"there are {len(structures)} molecules with one trajectory each, so none can be held out; give "
+            f"{FEWEST_MOLECULES} molecules, or labelling.passes or labelling.trajectories in the recipe"
+        )
     store.remember(molecules, recipe, structures)
     done, planned = label_set(recipe, structures, labels, processes, label_seconds)
     print(f"labels: {done} of {planned} trajectories", flush=True)
@@ -73,8 +79,8 @@ def make_student_of(
 
     frames = load(recipe, labels)
     if len(structures) < FEWEST_MOLECULES:
-        learnt, held_out = split(frames, min(recipe.holdout, recipe.labelling.passes))
-        held_out = {name: each for name, each in held_out.items() if len(each)}
+        learnt, held_out = split(frames, min(recipe.holdout, passes))
+        learnt, held_out = ({name: each for name, each in part.items() if len(each)} for part in (learnt, held_out))
     else:
         learnt, held_out = split_molecules(frames, is_held_out)
     named = dataclasses.replace(recipe, name=output.stem)

@@ -71,6 +71,7 @@ class Labelling:
     seed: int = 20250901
     friction: float = 0.02  # 1/fs
     lightest_mass: float = 0.0  # amu: lighter atoms weigh that much
+    trajectories: int = 0  # of a library or file: more passes where the molecules are so few that this is not reached
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,10 @@ class Recipe:
 
     def label_hash(self) -> str:
         """A short hash of what decides the labels."""
-        # At their defaults the later choices are left out, so that recipes older than they are keep their hash.
+        # At their defaults the later choices are left out, so that recipes older than they are keep their hash. The
+        # number of trajectories decides how many there are, and not what they are.
         choices, defaults = asdict(self.labelling), asdict(Labelling())
+        del choices["trajectories"]
         for key in ("friction", "lightest_mass"):
             if choices[key] == defaults[key]:
                 del choices[key]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import concurrent.futures.process
+import math
 import multiprocessing
 import os
 import threading
@@ -31,7 +32,7 @@ from .store import FrameFile, LabelStore
 from .structure_set import StructureSet, one_thread_each
 from .teacher import TeacherError, langevin, make_teacher
 
-__all__ = ["intact", "label_molecule", "label_set", "plan_set"]
+__all__ = ["intact", "label_molecule", "label_set", "passes_over", "plan_set"]
 
 _PER_CHUNK = 20  # molecules
 _LONGEST_BOND = 1.45  # in sums of covalent radii, as is the shortest distance of atoms that share no bond
@@ -61,6 +62,11 @@ def plan_set(molecules: int, passes: range, share: tuple[int, int] = (0, 1)) -> 
         for block, (first, last) in enumerate(blocks)
         if (block + trajectory) % n == k
     ]
+
+
+def passes_over(choices: Labelling, molecules: int) -> int:
+    """How many trajectories each molecule gets."""
+    return max(choices.passes, math.ceil(choices.trajectories / molecules))
 
 
 def intact(molecule: Molecule, x: np.ndarray) -> bool:
@@ -199,7 +205,7 @@ def label_set(
         )
     choices = recipe.labelling
     store = LabelStore.create(folder, structures, recipe.label_hash())
-    chunks = plan_set(len(structures), range(first_pass, choices.passes), share)
+    chunks = plan_set(len(structures), range(first_pass, passes_over(choices, len(structures))), share)
     counts = store.done()
     planned = sum(chunk.last - chunk.first for chunk in chunks)
     done = sum(min(counts.get(chunk.index, 0), chunk.last - chunk.first) for chunk in chunks)
