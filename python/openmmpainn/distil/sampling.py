@@ -35,6 +35,7 @@ from .teacher import TeacherError, langevin, make_teacher
 __all__ = ["intact", "label_molecule", "label_set", "passes_over", "plan_set"]
 
 _PER_CHUNK = 20  # molecules
+_SAVE_EVERY = 10.0  # seconds
 _LONGEST_BOND = 1.45  # in sums of covalent radii, as is the shortest distance of atoms that share no bond
 _CLOSEST = 1.12
 
@@ -144,13 +145,22 @@ def _work(choices: Labelling, chunk: SetChunk, folder: str, end: float) -> tuple
     path = store.chunk_path(chunk.index)
     before = [FrameFile.read(path)] if path.exists() else []
     first = chunk.first + (int(before[0].chunks[0, 1]) if before else 0)
-    frames, done = [], first
-    while done < chunk.last and time.monotonic() < end:
-        made = label_molecule(choices, structures.molecules[done], structures.structures[done], chunk.trajectory)
-        frames += [(done, *frame) for frame in made]
-        done += 1
-    if done > first:
+    frames, done, saved = [], first, time.monotonic()
+
+    def save() -> None:
         FrameFile.join([*before, FrameFile.of(chunk.index, done - chunk.first, frames)]).write(path)
+
+    try:
+        while done < chunk.last and time.monotonic() < end:
+            made = label_molecule(choices, structures.molecules[done], structures.structures[done], chunk.trajectory)
+            frames += [(done, *frame) for frame in made]
+            done += 1
+            if time.monotonic() > saved + _SAVE_EVERY:
+                save()
+                saved = time.monotonic()
+    finally:  # Ctrl-C loses the trajectory under way alone, kill -9 what is younger than the last time
+        if done > first:
+            save()
     return done - first, len(frames)
 
 
