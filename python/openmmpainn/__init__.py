@@ -7,8 +7,9 @@ molecule into one System and ``SubsystemLangevinIntegrator`` gives each a temper
 Contexts side by side with one evaluator; ``ReplicaExchangeSampler`` and ``ExpandedEnsembleSampler`` are OpenMM's
 samplers for many states. ``createInterpolatedSystem`` leads from a force field to a network, and ``LambdaStates`` and
 ``LambdaSamples`` evaluate the states between. ``Evaluator`` computes energies and forces of plain arrays in batches,
-``openmmpainn.ase`` is a calculator for ASE, ``openmmpainn.mlpotential`` brings the models to openmm-ml, and
-``bundledModels`` lists those that come with this package.
+``getDomainReport`` and ``DomainReporter`` tell when a run leaves what its model has seen. ``openmmpainn.ase`` is a
+calculator for ASE, ``openmmpainn.mlpotential`` brings the models to openmm-ml, and ``bundledModels`` lists those that
+come with this package.
 
 These names are looked up when they are first used: importing the package alone needs neither OpenMM nor the compiled
 module, so that model files can also be written and networks trained where OpenMM is not installed.
@@ -21,6 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .bundled import bundledModels
+    from .domain import DomainReport, ModelDomain, getDomainReport
+    from .domain_reporter import DomainReporter
     from .evaluator import Evaluator
     from .expanded_ensemble import ExpandedEnsembleSampler
     from .interpolation import createInterpolatedSystem
@@ -38,10 +41,13 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "DomainReport",
+    "DomainReporter",
     "Evaluator",
     "ExpandedEnsembleSampler",
     "LambdaSamples",
     "LambdaStates",
+    "ModelDomain",
     "ModelWarning",
     "PaiNNReplicaContexts",
     "PaiNNStudentForce",
@@ -52,11 +58,16 @@ __all__ = [
     "bundledModels",
     "createInterpolatedSystem",
     "createSystem",
+    "getDomainReport",
     "replicate",
 ]
 
 # Where each public name lives.
 _MODULES = {
+    "DomainReport": "domain",
+    "DomainReporter": "domain_reporter",
+    "ModelDomain": "domain",
+    "getDomainReport": "domain",
     "Evaluator": "evaluator",
     "ExpandedEnsembleSampler": "expanded_ensemble",
     "LambdaSamples": "lambda_samples",

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
-from .commands import benchmark, check, convert, evaluate, info
+from .commands import benchmark, check, convert, distil, evaluate, info
 from .model_warnings import ModelWarning
 
 __all__ = ["main"]
@@ -70,7 +70,7 @@ def _build_parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="openmmpainn", description="PaiNN neural network potentials as an OpenMM Force.")
     parser.add_argument("--version", action=_Version, nargs=0, help="print the versions and exit")
     subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (info, convert, evaluate, check, benchmark):
+    for command in (info, convert, evaluate, check, benchmark, distil):
         command.add(subparsers)
     return parser
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from .molecules import Molecule, make_molecule
 from .recipe import Recipe
+from .store import LabelStore
 
 __all__ = ["Frames", "atom_references", "load", "split"]
 
@@ -44,6 +45,8 @@ def load(recipe: Recipe, folder: str | os.PathLike[str]) -> dict[str, Frames]:
     ValueError
         If a molecule of the recipe has no frame.
     """
+    if LabelStore.exists(folder):
+        return _load_store(LabelStore(folder))
     frames = {}
     for name, smiles in recipe.molecules.items():
         parts = []
@@ -53,6 +56,28 @@ def load(recipe: Recipe, folder: str | os.PathLike[str]) -> dict[str, Frames]:
         if sum(len(part["energies"]) for part in parts) == 0:
             raise ValueError(f"'{folder}' holds no frame of {name}; label more")
         frames[name] = Frames(make_molecule(name, smiles), *(np.concatenate([p[key] for p in parts]) for key in _KEYS))
+    return frames
+
+
+def _load_store(store: LabelStore) -> dict[str, Frames]:
+    """The frames of many molecules; those of which there is none are left out."""
+    molecules, all_frames = store.structures().molecules, store.frames()
+    places, begins = np.unique(all_frames.molecule, return_index=True)
+    ends = [*begins[1:], len(all_frames.molecule)]
+    frames, row = {}, 0
+    for place, begin, end in zip(places, begins, ends, strict=True):
+        molecule = molecules[place]
+        shape = (end - begin, len(molecule.numbers), 3)
+        rows = slice(row, row + shape[0] * shape[1])
+        row = rows.stop
+        frames[molecule.name] = Frames(
+            molecule,
+            all_frames.positions[rows].reshape(shape),
+            all_frames.energies[begin:end],
+            all_frames.forces[rows].reshape(shape),
+            all_frames.temperatures[begin:end],
+            all_frames.trajectories[begin:end],
+        )
     return frames
 
 

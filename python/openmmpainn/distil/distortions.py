@@ -14,9 +14,15 @@ from .molecules import Molecule
 
 __all__ = ["bring_together", "distort", "shake", "stretch"]
 
-# Radii of Cordero et al. 2008 (single bonds) and Bondi 1964 (contacts), angstrom.
-COVALENT_RADII = {1: 0.31, 6: 0.76, 7: 0.71, 8: 0.66, 9: 0.57, 16: 1.05, 17: 1.02}
-CONTACT_RADII = {1: 1.20, 6: 1.70, 7: 1.55, 8: 1.52, 9: 1.47, 16: 1.80, 17: 1.75}
+# Radii in angstrom. Covalent: Cordero et al. 2008 (single bonds). Contacts: Bondi 1964, B from Mantina et al. 2009.
+COVALENT_RADII = {
+    **{1: 0.31, 5: 0.84, 6: 0.76, 7: 0.71, 8: 0.66, 9: 0.57, 14: 1.11, 15: 1.07, 16: 1.05, 17: 1.02},
+    **{34: 1.20, 35: 1.20, 53: 1.39},
+}
+CONTACT_RADII = {
+    **{1: 1.20, 5: 1.92, 6: 1.70, 7: 1.55, 8: 1.52, 9: 1.47, 14: 2.10, 15: 1.80, 16: 1.80, 17: 1.75},
+    **{34: 1.90, 35: 1.85, 53: 1.98},
+}
 
 
 def _bond_distances(molecule: Molecule) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["BACKBONE", "OMEGAS", "Molecule", "dihedral", "make_molecule", "starting_structure"]
+__all__ = ["BACKBONE", "OMEGAS", "Molecule", "dihedral", "make_molecule", "rdkit", "starting_structure"]
 
 # Torsions of an N-acetyl amino acid N'-methyl amide: C(O)-N-CA-C(O)-N is the pattern both phi and psi are read from.
 _DIPEPTIDE = "[CH3]C(=O)[NX3;H1][CX4][CX3](=O)[NX3;H1][CH3]"
@@ -35,6 +35,10 @@ class Molecule:
         Atomic mass units.
     backbone, omegas : tuples of four atom indices
         phi and psi, and the peptide bonds, of a dipeptide; else empty.
+    kind : str
+        The kind of molecule, for tables of errors; may be empty.
+    held_out : bool
+        Whether it is kept from training.
     """
 
     name: str
@@ -44,9 +48,11 @@ class Molecule:
     masses: tuple[float, ...]
     backbone: tuple[tuple[int, ...], ...] = ()
     omegas: tuple[tuple[int, ...], ...] = ()
+    kind: str = ""
+    held_out: bool = False
 
 
-def _rdkit() -> tuple[Any, Any]:
+def rdkit() -> tuple[Any, Any]:
     """RDKit's Chem and AllChem, silent."""
     from rdkit import Chem, RDLogger
     from rdkit.Chem import AllChem
@@ -64,7 +70,7 @@ def make_molecule(name: str, smiles: str) -> Molecule:
     ValueError
         If RDKit cannot read the SMILES.
     """
-    Chem, _ = _rdkit()
+    Chem, _ = rdkit()
     plain = Chem.MolFromSmiles(smiles)
     if plain is None:
         raise ValueError(f"molecule {name!r} has the SMILES {smiles!r}, which RDKit cannot read")
@@ -94,7 +100,7 @@ def dihedral(positions: np.ndarray, atoms: tuple[int, ...]) -> np.ndarray:
 def starting_structure(
     molecule: Molecule, seed: int, torsions: dict[tuple[int, ...], float] | None = None
 ) -> np.ndarray:
-    """A conformer, relaxed with the MMFF94 force field.
+    """A conformer, relaxed with the MMFF94 force field, or with UFF where MMFF94 does not know an atom.
 
     Parameters
     ----------
@@ -115,12 +121,14 @@ def starting_structure(
     ValueError
         If RDKit finds no conformer.
     """
-    Chem, AllChem = _rdkit()
+    Chem, AllChem = rdkit()
     full = Chem.AddHs(Chem.MolFromSmiles(molecule.smiles))
-    if AllChem.EmbedMolecule(full, randomSeed=seed & 0x7FFFFFFF) != 0:
+    if AllChem.EmbedMolecule(full, maxAttempts=20, randomSeed=seed & 0x7FFFFFFF) != 0:
         raise ValueError(f"RDKit finds no conformer of {molecule.name} ({molecule.smiles})")
     properties = AllChem.MMFFGetMoleculeProperties(full)
     if properties is None:  # MMFF94 lacks the elements or bonds of this molecule
+        if AllChem.UFFHasAllMoleculeParams(full):
+            AllChem.UFFOptimizeMolecule(full, maxIters=500)
         return full.GetConformer().GetPositions()
     from rdkit.Chem import rdMolTransforms
 

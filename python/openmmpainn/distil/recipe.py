@@ -5,11 +5,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass, field, replace
 
+from . import recipe_file
 from .distortions import COVALENT_RADII
 
-__all__ = ["FIRST_STUDENT", "Labelling", "Network", "Recipe", "Training", "quick"]
+__all__ = [
+    "FIRST_STUDENT",
+    "Labelling",
+    "Library",
+    "Network",
+    "Recipe",
+    "Training",
+    "named",
+    "names",
+    "quick",
+    "read_recipe",
+]
 
 _SMALL = {
     "water": "O",
@@ -38,7 +51,9 @@ class Labelling:
     """What the teacher is asked.
 
     A trajectory starts from a relaxed conformer (the main molecule: phi and psi from a grid), skips ``warmup`` steps
-    and then keeps every ``stride``-th frame. A share of the frames kept is distorted and labelled as well.
+    and then keeps every ``stride``-th frame. A share of the frames kept is distorted and labelled as well. ``grid``,
+    ``passes`` over it, ``cis`` and ``trajectories_small`` are of recipes with a main molecule; where there is a
+    library, ``passes`` counts trajectories of each molecule.
     """
 
     method: str = "GFN2-xTB"
@@ -54,6 +69,18 @@ class Labelling:
     trajectories_small: int = 60
     largest_force: float = 40.0
     seed: int = 20250901
+    friction: float = 0.02  # 1/fs
+    lightest_mass: float = 0.0  # amu: lighter atoms weigh that much
+    trajectories: int = 0  # of a library or file: more passes where the molecules are so few that this is not reached
+
+
+@dataclass(frozen=True)
+class Library:
+    """Of library.make_library() and structure_set.embed()."""
+
+    size: int = 6000
+    seed: int = 8
+    conformers: int = 2
 
 
 @dataclass(frozen=True)
@@ -89,24 +116,36 @@ class Training:
 
 @dataclass(frozen=True)
 class Recipe:
-    """All of it. The held-out trajectories are every ``holdout``-th of each molecule."""
+    """All of it.
+
+    Either a main molecule and small ones, by name and SMILES, of which every ``holdout``-th trajectory is held out, or
+    many molecules from a library (or from a file of structures), of which whole molecules are held out.
+    """
 
     name: str
-    main: tuple[str, str]
-    small: dict[str, str]
+    main: tuple[str, str] | None = None
+    small: dict[str, str] = field(default_factory=dict)
     holdout: int = 12
     labelling: Labelling = field(default_factory=Labelling)
     network: Network = field(default_factory=Network)
     training: Training = field(default_factory=Training)
+    library: Library | None = None
 
     @property
     def molecules(self) -> dict[str, str]:
-        """SMILES by name, the main molecule first."""
-        return {self.main[0]: self.main[1], **self.small}
+        """SMILES by name, the main molecule first; none where they come from a library."""
+        return {**({self.main[0]: self.main[1]} if self.main else {}), **self.small}
 
     def label_hash(self) -> str:
         """A short hash of what decides the labels."""
-        text = json.dumps([self.molecules, asdict(self.labelling)], sort_keys=True)
+        # At their defaults the later choices are left out, so that recipes older than they are keep their hash. The
+        # number of trajectories decides how many there are, and not what they are.
+        choices, defaults = asdict(self.labelling), asdict(Labelling())
+        del choices["trajectories"]
+        for key in ("friction", "lightest_mass"):
+            if choices[key] == defaults[key]:
+                del choices[key]
+        text = json.dumps([self.molecules, choices], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def radii(self, elements: list[int]) -> list[float]:
@@ -116,6 +155,45 @@ class Recipe:
 
 FIRST_STUDENT = Recipe("alanine-dipeptide", (MAIN, "CC(=O)N[C@@H](C)C(=O)NC"), _SMALL)
 """The student that comes with the package."""
+
+
+def names() -> list[str]:
+    """Of the recipes that come with the package."""
+    return [FIRST_STUDENT.name, *recipe_file.students(recipe_file.ORGANIC)]
+
+
+def named(name: str) -> Recipe:
+    """A recipe that comes with the package.
+
+    Raises
+    ------
+    ValueError
+        If there is none of this name.
+    """
+    if name not in names():
+        raise ValueError(f"there is no recipe {name!r}; there are {', '.join(names())}")
+    return FIRST_STUDENT if name == FIRST_STUDENT.name else read_recipe(recipe_file.ORGANIC, name)
+
+
+def read_recipe(path: str | os.PathLike[str], student: str | None = None) -> Recipe:
+    """A recipe from a TOML or JSON file: tables ``library``, ``labelling``, ``network`` and ``training``.
+
+    Parameters
+    ----------
+    path : path
+        Keys are the attributes of Library, Labelling, Network and Training; what is absent keeps its default.
+    student : str, optional
+        Of a file with several ``students``: the one whose ``network`` and ``training`` are taken, and its name.
+
+    Raises
+    ------
+    ValueError
+        If a table, a key or a value is not one of these.
+    """
+    tables = recipe_file.read(path, student)
+    kinds = {"library": Library, "labelling": Labelling, "network": Network, "training": Training}
+    parts = {key: recipe_file.fill(kinds[key], tables[key], f"'{path}': {key}") for key in kinds if key in tables}
+    return Recipe(tables["name"], **{"library": Library(), **parts})
 
 
 def quick(recipe: Recipe) -> Recipe:

@@ -1,13 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""The teacher: GFN2-xTB through tblite, and Langevin dynamics on it."""
+"""Teachers: GFN2-xTB through tblite, or any calculator of ASE; and Langevin dynamics on them."""
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
+import pathlib
 from collections.abc import Callable, Iterator
+from functools import cache
+from typing import Any
 
 import numpy as np
 
-__all__ = ["BOLTZMANN", "FEMTOSECOND", "Teacher", "TeacherError", "langevin"]
+__all__ = ["BOLTZMANN", "FEMTOSECOND", "METHODS", "AseTeacher", "Teacher", "TeacherError", "langevin", "make_teacher"]
+
+METHODS = {"gfn2": "GFN2-xTB", "gfn1": "GFN1-xTB"}
+"""Short names of tblite's methods; their full names are understood as well."""
 
 BOHR = 0.529177210903  # angstrom
 HARTREE = 27.211386245988  # eV
@@ -60,6 +68,98 @@ class Teacher:
             self._calculator = self._last = None
             raise TeacherError("the energy or a force is not a finite number")
         return energy, forces
+
+
+@cache
+def _factory(name: str) -> Callable[[], Any]:
+    """The function that makes a calculator, from ``module:function`` or ``file.py:function``."""
+    place, _, function = name.rpartition(":")
+    if not place or not function.isidentifier():
+        raise ValueError(
+            f"the teacher {name!r} is none of {', '.join(METHODS)} and not module:function or file.py:function, "
+            "where the function takes nothing and gives a calculator of ASE"
+        )
+    try:
+        if place.endswith(".py"):
+            path = pathlib.Path(place)
+            if not path.exists():
+                raise ValueError(f"the file of the teacher {name!r} does not exist")
+            spec = importlib.util.spec_from_file_location(path.stem, path)
+            module = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(module)
+        else:
+            module = importlib.import_module(place)
+    except ImportError as error:
+        raise ValueError(f"the module of the teacher {name!r} cannot be imported: {error}") from None
+    if not callable(getattr(module, function, None)):
+        raise ValueError(f"'{place}' has no function {function!r} for the teacher")
+    return getattr(module, function)
+
+
+class AseTeacher:
+    """Energies and forces of one molecule by a calculator of ASE.
+
+    Parameters
+    ----------
+    numbers : sequence of int [N]
+        Atomic numbers.
+    calculator : ase.calculators.calculator.Calculator
+        Knows ``energy`` (eV) and ``forces`` (eV/angstrom).
+    """
+
+    def __init__(self, numbers: tuple[int, ...], calculator: Any) -> None:
+        from ase import Atoms
+
+        if not hasattr(calculator, "get_potential_energy"):
+            raise ValueError(f"the teacher gave a {type(calculator).__name__}, which is no calculator of ASE")
+        self._atoms = Atoms(numbers=numbers, positions=np.zeros((len(numbers), 3)), calculator=calculator)
+
+    def __call__(self, positions: np.ndarray) -> tuple[float, np.ndarray]:
+        """The energy (eV) and the forces (eV/angstrom) [N, 3] at positions (angstrom) [N, 3].
+
+        Raises
+        ------
+        TeacherError
+            If the calculator fails on this structure or gives no finite number.
+        """
+        from ase.calculators.calculator import CalculatorError, PropertyNotImplementedError
+
+        self._atoms.positions = positions
+        try:
+            energy, forces = float(self._atoms.get_potential_energy()), np.array(self._atoms.get_forces(), dtype=float)
+        except PropertyNotImplementedError as error:  # on every structure
+            raise ValueError(
+                f"the teacher {type(self._atoms.calc).__name__} gives no energies or forces: {error}"
+            ) from None
+        except (CalculatorError, RuntimeError, ArithmeticError, np.linalg.LinAlgError) as error:
+            raise TeacherError(str(error)) from None
+        if forces.shape != positions.shape:
+            raise ValueError(f"the teacher gives forces of shape {forces.shape} for positions of {positions.shape}")
+        if not (np.isfinite(energy) and np.isfinite(forces).all()):
+            raise TeacherError("the energy or a force is not a finite number")
+        return energy, forces
+
+
+def make_teacher(method: str, numbers: tuple[int, ...]) -> Teacher | AseTeacher:
+    """The teacher of one molecule.
+
+    Parameters
+    ----------
+    method : str
+        ``gfn2``, ``gfn1``, a method of tblite by its full name, or ``module:function`` or ``file.py:function`` that
+        makes a calculator of ASE.
+    numbers : sequence of int [N]
+        Atomic numbers.
+
+    Raises
+    ------
+    ValueError
+        If there is no such teacher.
+    """
+    method = METHODS.get(method, method)
+    if method in METHODS.values():
+        return Teacher(numbers, method)
+    return AseTeacher(numbers, _factory(method)())
 
 
 def langevin(
