@@ -24,8 +24,10 @@ from openmmpainn.torch_network import PaiNNNetwork  # noqa: E402
 ELEMENTS = [1, 6, 7, 8, 9, 16, 17]
 
 
-def random_frames(seed: int = 0, sizes: tuple[int, ...] = (1, 3, 7, 12, 12, 25), count: int = 4) -> dict[str, Frames]:
-    """Frames of atoms at random, at least 0.8 angstrom apart, some beyond the cutoff; labels at random."""
+def random_frames(
+    seed: int = 0, sizes: tuple[int, ...] = (1, 3, 7, 12, 12, 25), count: int = 4, nearest: float = 0.8
+) -> dict[str, Frames]:
+    """Frames of atoms at random, at least ``nearest`` angstrom apart, some beyond the cutoff; labels at random."""
     rng = np.random.default_rng(seed)
     frames = {}
     for k, size in enumerate(sizes):
@@ -33,8 +35,8 @@ def random_frames(seed: int = 0, sizes: tuple[int, ...] = (1, 3, 7, 12, 12, 25),
         for frame in x:
             for atom in range(1, size):
                 while True:
-                    frame[atom] = frame[rng.integers(atom)] + rng.normal(scale=1.2, size=3)
-                    if np.linalg.norm(frame[:atom] - frame[atom], axis=1).min() > 0.8:
+                    frame[atom] = frame[rng.integers(atom)] + rng.normal(scale=1.5 * nearest, size=3)
+                    if np.linalg.norm(frame[:atom] - frame[atom], axis=1).min() > nearest:
                         break
         numbers = tuple(int(z) for z in rng.choice(ELEMENTS, size))
         molecule = Molecule(f"m{k}", "", numbers, (), (12.0,) * size)
@@ -93,7 +95,7 @@ def test_each_molecule_as_if_alone():
 def make_bare(network: PaiNNNetwork) -> PaiNNNetwork:
     """The same without references and repulsion."""
     bare = {k: v for k, v in network.metadata.items() if k not in ("repulsion", "atom_references")}
-    return PaiNNNetwork(bare, network.to_model_tensors()).double() if False else _copy(network, bare)
+    return _copy(network, bare)
 
 
 def _copy(network: PaiNNNetwork, metadata: dict) -> PaiNNNetwork:

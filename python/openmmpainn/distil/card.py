@@ -57,8 +57,7 @@ start near others of the same grid, so the errors below are those of interpolati
 
 ## Training
 
-{o[training_steps]} steps of Adam, each on {t.frames_main} frames of {main} and {t.frames_small} of each other
-molecule; learning rate {t.learning_rate:g}, warm-up of {t.warmup_steps} steps, cosine decay; gradients clipped at
+{o[training_steps]} steps of Adam, each on about {t.frames} frames, all of them in turn in a random order; learning rate {t.learning_rate:g}, warm-up of {t.warmup_steps} steps, cosine decay; gradients clipped at
 {t.clip:g}; moving average of the weights ({t.average}); smooth absolute errors of forces (weight 1) and of energies
 (weight {t.energy_weight:g}, a molecule, over the root of its atoms). Atom references are a least-squares fit to the
 molecules' mean energies; references and repulsion are taken off the labels beforehand. Seeds: {seeds}. Trained on:
