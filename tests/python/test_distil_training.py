@@ -119,3 +119,38 @@ def test_make_network_is_canonical_only():
     metadata["basis"] = {"type": "gaussian", "size": 8, "exponent": 0.5}
     with pytest.raises(ValueError, match="canonical"):
         energies_and_forces(PaiNNNetwork(metadata, {"repulsion.radii": np.ones(7)}), None)
+
+
+def test_a_student_of_many_molecules(tmp_path):
+    """Model, checkpoint, log and plot; errors on molecules held out, all tables of one set of numbers."""
+    import json
+
+    from openmmpainn.distil.dataset import split_molecules
+    from openmmpainn.distil.student import make_student
+
+    frames = {f"{seed}{name}": each for seed in range(3) for name, each in labelled(seed, count=6).items()}
+    learnt, held_out = split_molecules(frames, lambda molecule: molecule.name == "m3")
+    assert len(held_out) == 3
+    with pytest.raises(ValueError, match="both parts"):
+        split_molecules(frames, lambda molecule: False)
+    recipe = dataclasses.replace(RECIPE, name="many")
+    make_student(recipe, learnt, held_out, tmp_path, steps=20, kinds={"0m3": "odd"})
+    assert (tmp_path / "many.checkpoint").exists()
+    assert (tmp_path / "many.png").stat().st_size > 10000
+    log = json.loads((tmp_path / "many.json").read_text())
+    table = log["held_out"]
+    assert log["data"]["molecules"] == [9, 3]
+    network = PaiNNNetwork.from_model_file(tmp_path / "many.safetensors")
+    errors, energies = [], []
+    for each in held_out.values():
+        e, f = predict(network, each.molecule.numbers, each.positions)
+        plain = each.temperatures > 0
+        errors.append(1000 * np.abs(f - each.forces)[plain].reshape(-1))
+        delta = 1000 * (e - each.energies)[plain]
+        energies.append(np.abs(delta - delta.mean()))
+    assert table["overall"]["force_mae"] == pytest.approx(np.concatenate(errors).mean(), rel=1e-4)
+    assert table["energy"]["within_molecule_mae"] == pytest.approx(np.concatenate(energies).mean(), rel=1e-3)
+    assert max(e.mean() for e in errors) == pytest.approx(table["worst"][0]["force_mae"], rel=1e-4)
+    atoms = sum(row["atoms"] for row in table["by_element"].values())
+    assert atoms == table["overall"]["atoms"] == sum(row["atoms"] for row in table["by_temperature"].values())
+    assert {kind: row["molecules"] for kind, row in table["by_kind"].items()} == {"odd": 1, "other": 2}

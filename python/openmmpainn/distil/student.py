@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MIT
+"""One student of many molecules: train, judge on molecules held out, write the model, its checkpoint, log and plot."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import pathlib
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..modelfile import write_model
+from ..torch_network import PaiNNNetwork
+from .dataset import Frames, atom_references
+from .evaluation import residuals, summarise
+from .plots import plot_training
+from .recipe import Recipe
+from .train import make_metadata, train
+
+__all__ = ["make_student"]
+
+
+def make_student(
+    recipe: Recipe,
+    learnt: dict[str, Frames],
+    held_out: dict[str, Frames],
+    output: str | os.PathLike[str],
+    device: str = "cpu",
+    seconds: float | None = None,
+    steps: int | None = None,
+    session_seconds: float | None = None,
+    graph: bool = False,
+    kinds: dict[str, str] | None = None,
+) -> dict[str, Any]:
+    """Train a student, or go on with it, and write what there is to know about it.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        Its name is that of the files.
+    learnt, held_out : dict
+        Frames by molecule, for training and for judging.
+    output : path
+        A folder for ``NAME.safetensors``, ``NAME.checkpoint``, ``NAME.json`` and ``NAME.png``. A checkpoint that is
+        there is taken up.
+    device, seconds, steps, session_seconds, graph
+        Of train().
+    kinds : dict, optional
+        The kind of each molecule by name, for the table of errors.
+
+    Returns
+    -------
+    dict
+        The log: ``recipe``, ``device``, ``data``, ``history``, ``held_out``.
+    """
+    output = pathlib.Path(output)
+    output.mkdir(parents=True, exist_ok=True)
+    elements = sorted({number for each in learnt.values() for number in each.molecule.numbers})
+    unknown = {number for each in held_out.values() for number in each.molecule.numbers} - set(elements)
+    if unknown:
+        raise ValueError(f"molecules held out hold the elements {sorted(unknown)}, which none to learn from holds")
+    counts = {name: sum(map(len, part.values())) for name, part in (("learnt", learnt), ("held_out", held_out))}
+    data = {"molecules": [len(learnt), len(held_out)], "frames": [counts["learnt"], counts["held_out"]]}
+    print(f"{recipe.name}: {data['molecules']} molecules and {data['frames']} frames to learn and held out", flush=True)
+    metadata = make_metadata(recipe, elements, atom_references(learnt, elements))
+    network, history = train(
+        recipe,
+        metadata,
+        learnt,
+        held_out,
+        device,
+        seconds,
+        steps,
+        graph,
+        checkpoint=output / f"{recipe.name}.checkpoint",
+        session_seconds=session_seconds,
+    )
+    metadata["name"], metadata["licence"] = recipe.name, "MIT"
+    # Already now: whatever goes wrong below, the training is not lost.
+    write_model(output / f"{recipe.name}.safetensors", metadata, network.to_model_tensors())
+    fixed = PaiNNNetwork(metadata, {"repulsion.radii": network.repulsion.radii.cpu().numpy()}).double().to(device)
+    fixed.load_state_dict(network.double().state_dict())
+    errors = residuals(fixed, fixed, held_out)
+    table = summarise(errors, kinds)
+    log = {
+        "recipe": dataclasses.asdict(recipe),
+        "device": torch.cuda.get_device_name() if device == "cuda" else "CPU",
+        "data": data,
+        "history": history,
+        "held_out": table,
+    }
+    (output / f"{recipe.name}.json").write_text(json.dumps(log, indent=1) + "\n")
+    plot_training(output / f"{recipe.name}.png", history, errors)
+    energy = table["energy"]["within_molecule_mae_kcal_per_mol"]
+    print(
+        f"{recipe.name}: held-out molecules: force MAE {table['overall']['force_mae']:.1f} meV/A (median molecule "
+        f"{np.median(table['percentiles']['force_mae_of_molecules'][2]):.1f}), energy within a molecule "
+        + ("unknown" if energy is None else f"{energy:.3f} kcal/mol"),
+        flush=True,
+    )
+    return log
