@@ -18,6 +18,17 @@ from openmmpainn.distil.recipe import FIRST_STUDENT  # noqa: E402
 from openmmpainn.distil.train import make_metadata, train  # noqa: E402
 from openmmpainn.torch_network import PaiNNNetwork  # noqa: E402
 
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Tensors are small here, and other work may hold the other cores."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 RECIPE = dataclasses.replace(
     FIRST_STUDENT,
     network=dataclasses.replace(FIRST_STUDENT.network, hidden=16, blocks=2, basis=8),

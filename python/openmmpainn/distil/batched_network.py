@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear, one_hot, silu
+from torch.nn.functional import linear, silu
 
 from ..torch_network import Block, PaiNNNetwork, cutoff_value
 from .batches import Batch
@@ -51,7 +51,8 @@ def atom_energies(network: PaiNNNetwork, x: Tensor, batch: Batch) -> Tensor:
     H = network.embedding.weight.shape[1]
     w, basis = _edge_terms(network, x, batch)
     # A product, whose derivative adds in a fixed order.
-    s = one_hot(batch.elements, len(network.embedding.weight)).to(x.dtype) @ network.embedding.weight
+    kinds = torch.arange(len(network.embedding.weight), device=x.device)
+    s = (batch.elements[:, None] == kinds).to(x.dtype) @ network.embedding.weight
     v: Tensor | None = None
     for number, block in enumerate(network.blocks):
         parts = 2 if v is None else 3  # vectors are 0 before the first block

@@ -98,7 +98,7 @@ def assemble(frames: FrameSet, chosen: Tensor, shape: BatchShape) -> Batch:
         frames.elements[source],
         molecules,
         graph,
-        torch.where(real, 0.0, 2 * frames.cutoff)[:, None].float(),
+        2 * frames.cutoff * (~real)[:, None].float(),
         frames.energies[chosen],
         weights,
         atoms,

@@ -18,7 +18,7 @@ from .dataset import Frames
 
 __all__ = ["FrameSet"]
 
-_PAIRS = 20_000_000  # pairs of atoms looked at at once
+_PAIRS = 4_000_000  # pairs of atoms looked at at once
 
 
 class FrameSet:

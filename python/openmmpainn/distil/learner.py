@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..torch_network import PaiNNNetwork
+from . import messages
 from .batched_network import energies_and_forces
 from .batches import Batch, BatchShape, assemble, draw_epoch
 from .frame_set import FrameSet
@@ -98,10 +99,9 @@ class Learner:
         fresh = not self.optimizer.state
         before = [] if fresh else [value.clone() for value in self._state_tensors()]
         weights = [value.detach().clone() for value in (*self.parameters, *self.average)]
-        place = self._place
+        self._chosen.copy_(self._epoch[0])
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
-        self.draw()
         with torch.cuda.stream(stream):
             for _ in range(3):
                 self.step()
@@ -119,8 +119,39 @@ class Learner:
                 value.copy_(old)
             for k, value in enumerate(self._state_tensors()):
                 value.zero_() if fresh else value.copy_(before[k])
-        self._place = place
         return graph
+
+    def choose_kernels(self) -> bool:
+        """On a GPU, use our kernels if they work here and give what PyTorch's own operations give; says so if not.
+
+        Returns
+        -------
+        bool
+            Whether our kernels are used.
+        """
+        kernels = messages.messages_triton
+        if kernels is None or not self._on_gpu or not kernels.enabled:
+            return False
+        self._chosen.copy_(self._epoch[0])
+        kernels.enabled = False
+        expected = self._loss_and_gradient()
+        kernels.enabled = True
+        try:
+            found = self._loss_and_gradient()
+            good = torch.allclose(found, expected, rtol=1e-3)
+            reason = f"they give {found.tolist()}, not {expected.tolist()}"
+        except Exception as error:  # whatever a compiler on this machine may say: training must go on
+            good, reason = False, " ".join(str(error).split())[:200]
+        if not good:
+            kernels.enabled = False
+            print(f"training without our kernels, some times slower: {reason}", flush=True)
+        return good
+
+    def _loss_and_gradient(self) -> Tensor:
+        """The loss and the norm of its gradient, [2]."""
+        loss = self.loss()
+        gradients = torch.autograd.grad(loss, self.parameters)
+        return torch.stack([loss.detach(), torch.linalg.vector_norm(torch.cat([g.flatten() for g in gradients]))])
 
     def _state_tensors(self) -> list[Tensor]:
         """What the optimizer remembers, in a fixed order."""

@@ -86,6 +86,17 @@ def contract(missing: str, graph: Graph, a: Tensor, b: Tensor, c: Tensor) -> Ten
     return torch.cat([first.sum(dim=1, keepdim=True), ((f1 * g1)[:, None] * qv).sum(dim=2)], dim=1)
 
 
+def _needed(ctx: Any) -> list[bool]:
+    """Which of the three derivatives lead to what is asked for; a loss's gradient, for one, needs none by w."""
+    leads = getattr(torch._C, "_will_engine_execute_node", lambda _: True)
+    nodes = [node for node, _ in ctx.next_functions]
+    if len(nodes) != 3:  # PyTorch lists the tensors alone
+        return list(ctx.needs_input_grad[2:])
+    return [
+        wanted and (node is None or leads(node)) for wanted, node in zip(ctx.needs_input_grad[2:], nodes, strict=True)
+    ]
+
+
 class _Partial(torch.autograd.Function):
     """partial() with its derivative."""
 
@@ -104,7 +115,7 @@ class _Partial(torch.autograd.Function):
         values[ctx.missing] = adjoint.contiguous()
         gradients = [
             _Partial.apply(name, ctx.graph, *(values[n] for n in _NAMES if n != name)) if needed else None
-            for name, needed in zip(names, ctx.needs_input_grad[2:], strict=True)
+            for name, needed in zip(names, _needed(ctx), strict=True)
         ]
         return (None, None, *gradients)
 

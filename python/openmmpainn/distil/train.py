@@ -168,6 +168,7 @@ def train(
     if saved is not None:
         learner.restore(saved["learner"])
         step, before, history = saved["step"], saved["seconds"], saved["history"]
+    learner.choose_kernels()
     torch.backends.cuda.matmul.allow_tf32 = where.type == "cuda"
     replay = learner.capture().replay if graph else learner.step
     clock = _Clock(seconds, steps, step, before)
