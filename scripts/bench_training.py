@@ -62,8 +62,11 @@ def main() -> None:
     radii = np.array(FIRST_STUDENT.radii(ELEMENTS), dtype=np.float32)
     fixed = PaiNNNetwork(metadata, {"repulsion.radii": radii}).double().to(where)
     frames = FrameSet(make_frames(options.molecules), fixed, where)
-    print(f"{len(frames)} frames, {int(frames.atoms.sum())} atoms, {int(frames.edges.sum())} edges in "
-          f"{time.monotonic() - begin:.1f} s", flush=True)
+    print(
+        f"{len(frames)} frames, {int(frames.atoms.sum())} atoms, {int(frames.edges.sum())} edges in "
+        f"{time.monotonic() - begin:.1f} s",
+        flush=True,
+    )
     torch.backends.cuda.matmul.allow_tf32 = True
     for text in options.sizes.split(","):
         hidden, blocks, count = map(int, text.split(":"))
@@ -84,11 +87,22 @@ def main() -> None:
                 torch.cuda.synchronize()
         speed = steps / (time.monotonic() - begin)
         memory = torch.cuda.max_memory_allocated() / 2**30 if where.type == "cuda" else 0.0
-        print(json.dumps({
-            "hidden": hidden, "blocks": blocks, "frames": count, "shape": dataclasses.asdict(learner.shape),
-            "our_kernels": kernels, "ready_seconds": round(ready, 1), "steps_per_second": round(speed, 1),
-            "frames_per_second": round(speed * count), "peak_GiB": round(memory, 2),
-        }), flush=True)
+        print(
+            json.dumps(
+                {
+                    "hidden": hidden,
+                    "blocks": blocks,
+                    "frames": count,
+                    "shape": dataclasses.asdict(learner.shape),
+                    "our_kernels": kernels,
+                    "ready_seconds": round(ready, 1),
+                    "steps_per_second": round(speed, 1),
+                    "frames_per_second": round(speed * count),
+                    "peak_GiB": round(memory, 2),
+                }
+            ),
+            flush=True,
+        )
     if options.profile:
         from torch.profiler import ProfilerActivity, profile
 

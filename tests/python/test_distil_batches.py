@@ -10,40 +10,15 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="distilling needs torch")
 
+from distil_cases import ELEMENTS, one_thread, random_frames  # noqa: E402, F401
 from openmmpainn.distil import messages  # noqa: E402
 from openmmpainn.distil.batched_network import energies_and_forces  # noqa: E402
 from openmmpainn.distil.batches import BatchShape, assemble, draw_epoch, in_order  # noqa: E402
-from openmmpainn.distil.dataset import Frames  # noqa: E402
 from openmmpainn.distil.frame_set import FrameSet  # noqa: E402
-from openmmpainn.distil.molecules import Molecule  # noqa: E402
 from openmmpainn.distil.predict import predict  # noqa: E402
 from openmmpainn.distil.recipe import FIRST_STUDENT  # noqa: E402
 from openmmpainn.distil.train import make_metadata  # noqa: E402
 from openmmpainn.torch_network import PaiNNNetwork  # noqa: E402
-
-ELEMENTS = [1, 6, 7, 8, 9, 16, 17]
-
-
-def random_frames(
-    seed: int = 0, sizes: tuple[int, ...] = (1, 3, 7, 12, 12, 25), count: int = 4, nearest: float = 0.8
-) -> dict[str, Frames]:
-    """Frames of atoms at random, at least ``nearest`` angstrom apart, some beyond the cutoff; labels at random."""
-    rng = np.random.default_rng(seed)
-    frames = {}
-    for k, size in enumerate(sizes):
-        x = np.zeros((count, size, 3))
-        for frame in x:
-            for atom in range(1, size):
-                while True:
-                    frame[atom] = frame[rng.integers(atom)] + rng.normal(scale=1.5 * nearest, size=3)
-                    if np.linalg.norm(frame[:atom] - frame[atom], axis=1).min() > nearest:
-                        break
-        numbers = tuple(int(z) for z in rng.choice(ELEMENTS, size))
-        molecule = Molecule(f"m{k}", "", numbers, (), (12.0,) * size)
-        temperatures = np.array([300.0, 500.0, -300.0, 800.0] * count)[:count]
-        labels = rng.normal(size=count), rng.normal(size=x.shape).astype(np.float32)
-        frames[f"m{k}"] = Frames(molecule, x.astype(np.float32), *labels, temperatures, np.arange(count))
-    return frames
 
 
 def make_network(hidden: int = 16, blocks: int = 3) -> PaiNNNetwork:
@@ -128,7 +103,9 @@ def test_gradients_of_a_loss_of_forces():
         one = torch.zeros(count, dtype=torch.int64)
         arguments = (held.elements[atoms], x, one, i, j, torch.zeros(3, dtype=torch.float64))
         gradients = torch.autograd.grad(
-            loss_of(*bare.energies_and_forces(*arguments, create_graph=True)), list(bare.parameters()), allow_unused=True
+            loss_of(*bare.energies_and_forces(*arguments, create_graph=True)),
+            list(bare.parameters()),
+            allow_unused=True,
         )
         total = [t if g is None else t + g for t, g in zip(total, gradients, strict=True)]
     for name, a, b in zip(dict(network.named_parameters()), found, total, strict=True):

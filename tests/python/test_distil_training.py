@@ -10,24 +10,12 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="distilling needs torch")
 
-from test_distil_batches import ELEMENTS, random_frames  # noqa: E402
-
+from distil_cases import ELEMENTS, one_thread, random_frames  # noqa: E402, F401
 from openmmpainn.distil.dataset import Frames  # noqa: E402
 from openmmpainn.distil.predict import predict, predict_set  # noqa: E402
 from openmmpainn.distil.recipe import FIRST_STUDENT  # noqa: E402
 from openmmpainn.distil.train import make_metadata, train  # noqa: E402
 from openmmpainn.torch_network import PaiNNNetwork  # noqa: E402
-
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Tensors are small here, and other work may hold the other cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
 
 RECIPE = dataclasses.replace(
     FIRST_STUDENT,

@@ -57,9 +57,10 @@ start near others of the same grid, so the errors below are those of interpolati
 
 ## Training
 
-{o[training_steps]} steps of Adam, each on about {t.frames} frames, all of them in turn in a random order; learning rate {t.learning_rate:g}, warm-up of {t.warmup_steps} steps, cosine decay; gradients clipped at
-{t.clip:g}; moving average of the weights ({t.average}); smooth absolute errors of forces (weight 1) and of energies
-(weight {t.energy_weight:g}, a molecule, over the root of its atoms). Atom references are a least-squares fit to the
+{o[training_steps]} steps of Adam, each on about {t.frames} frames, all of them in turn in a random order; learning
+rate {t.learning_rate:g}, warm-up of {t.warmup_steps} steps, cosine decay; gradients clipped at {t.clip:g}; moving
+average of the weights ({t.average}); smooth absolute errors of forces (weight 1) and of energies (weight
+{t.energy_weight:g}, a molecule, over the root of its atoms). Atom references are a least-squares fit to the
 molecules' mean energies; references and repulsion are taken off the labels beforehand. Seeds: {seeds}. Trained on:
 {o[trained_on]}. Software: {software}. A GPU adds numbers in no fixed order, so a second run gives a student as good,
 not the same bits.

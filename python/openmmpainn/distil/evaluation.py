@@ -120,9 +120,7 @@ def summarise(errors: Residuals, kinds: Mapping[str, str] | None = None) -> dict
     if not plain.all():
         table["distorted"] = _forces(errors, ~plain)
     kelvins = np.unique(errors.temperatures[errors.temperatures > 0])
-    table["by_temperature"] = {
-        f"{t:.0f} K": _forces(errors, errors.temperatures[errors.frames] == t) for t in kelvins
-    }
+    table["by_temperature"] = {f"{t:.0f} K": _forces(errors, errors.temperatures[errors.frames] == t) for t in kelvins}
     table["by_element"] = {
         int(z): _forces(errors, plain & (errors.elements == z)) for z in np.unique(errors.elements[plain])
     }

@@ -66,7 +66,9 @@ class FrameSet:
         given = list(frames)
         sizes = np.array([len(each.molecule.numbers) for each in given])
         if sizes.max() > 255:
-            raise ValueError(f"molecule {given[int(sizes.argmax())].molecule.name!r} has {sizes.max()} atoms, not <= 255")
+            raise ValueError(
+                f"molecule {given[int(sizes.argmax())].molecule.name!r} has {sizes.max()} atoms, not <= 255"
+            )
         self.cutoff, self.device = network.cutoff, torch.device(device)
         places = np.cumsum([0] + [len(each) for each in given])
         parts: list[tuple[Tensor, ...]] = []

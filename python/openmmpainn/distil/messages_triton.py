@@ -31,7 +31,17 @@ def usable(given: tuple[Tensor, ...]) -> bool:
 
 @triton.jit
 def _to_atoms(
-    w, f, other, rows, neighbours, reverse, out, H: tl.constexpr, BLOCK: tl.constexpr, V: tl.constexpr, BACK: tl.constexpr
+    w,
+    f,
+    other,
+    rows,
+    neighbours,
+    reverse,
+    out,
+    H: tl.constexpr,
+    BLOCK: tl.constexpr,
+    V: tl.constexpr,
+    BACK: tl.constexpr,
 ):
     """BACK false: q [N, 4, H] of each receiver, other = g. BACK true: g of each neighbour, other = q.
 
@@ -42,7 +52,7 @@ def _to_atoms(
     inside = h < H
     F: tl.constexpr = 3 if V else 2
     G: tl.constexpr = 5 if V else 2
-    O: tl.constexpr = 4 if BACK else G
+    FAR: tl.constexpr = 4 if BACK else G
     a0 = tl.zeros((BLOCK,), dtype=tl.float32)
     a1 = tl.zeros((BLOCK,), dtype=tl.float32)
     a2 = tl.zeros((BLOCK,), dtype=tl.float32)
@@ -58,7 +68,7 @@ def _to_atoms(
         w2 = tl.load(w + edge * 4 + 2)
         w3 = tl.load(w + edge * 4 + 3)
         fe = f + edge * (F * H) + h
-        oe = other + far * (O * H) + h
+        oe = other + far * (FAR * H) + h
         f0 = tl.load(fe, mask=inside, other=0.0)
         f1 = tl.load(fe + H, mask=inside, other=0.0)
         o0 = tl.load(oe, mask=inside, other=0.0)

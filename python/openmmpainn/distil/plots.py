@@ -45,7 +45,9 @@ def plot_training(path: str | os.PathLike[str], history: list[dict[str, float]],
     mae = mae[np.isfinite(mae)]
     molecules.hist(mae, bins=np.geomspace(mae.min() * 0.9, mae.max() * 1.1, 40))
     molecules.axvline(np.median(mae), color="black", linewidth=0.8)
-    molecules.set(xscale="log", xlabel="force MAE of a molecule (meV/Å)", ylabel="molecules", title="held-out molecules")
+    molecules.set(
+        xscale="log", xlabel="force MAE of a molecule (meV/Å)", ylabel="molecules", title="held-out molecules"
+    )
     size = np.linalg.norm(errors.forces[plain], axis=1)
     kinds = np.unique(errors.elements[plain])
     elements.boxplot([size[errors.elements[plain] == z] for z in kinds], whis=(5, 95), showfliers=False)

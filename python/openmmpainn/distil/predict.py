@@ -17,9 +17,7 @@ from .frame_set import FrameSet
 __all__ = ["Topology", "predict", "predict_set"]
 
 
-def predict_set(
-    network: PaiNNNetwork, frames: FrameSet, count: int = 128
-) -> tuple[Tensor, Tensor]:
+def predict_set(network: PaiNNNetwork, frames: FrameSet, count: int = 128) -> tuple[Tensor, Tensor]:
     """Energies and forces of all frames of a set, without atom references and repulsion, as the set's labels are.
 
     Parameters
