@@ -7,7 +7,7 @@ the energy error when the mean error of each molecule is taken off: what matters
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -96,7 +96,7 @@ def _forces(errors: Residuals, atoms: np.ndarray) -> dict[str, float]:
     }
 
 
-def summarise(errors: Residuals, kinds: Mapping[str, str] | None = None) -> dict[str, Any]:
+def summarise(errors: Residuals, kinds: Mapping[str, Sequence[str]] | None = None) -> dict[str, Any]:
     """Tables of errors, ready for JSON.
 
     Parameters
@@ -104,7 +104,7 @@ def summarise(errors: Residuals, kinds: Mapping[str, str] | None = None) -> dict
     errors : Residuals
         Of residuals().
     kinds : mapping, optional
-        The kind of each molecule by name; those without are "other".
+        The kinds of each molecule by name, of kinds_of(); a molecule counts in each.
 
     Returns
     -------
@@ -125,12 +125,12 @@ def summarise(errors: Residuals, kinds: Mapping[str, str] | None = None) -> dict
         int(z): _forces(errors, plain & (errors.elements == z)) for z in np.unique(errors.elements[plain])
     }
     if kinds is not None:
-        kind = np.array([kinds.get(name, "other") for name in errors.names])
-        table["by_kind"] = {
-            str(k): {"molecules": int((kind == k).sum()), **_forces(errors, plain & (kind == k)[molecules])}
-            for k in np.unique(kind)
-            if (plain & (kind == k)[molecules]).any()
-        }
+        table["by_kind"] = {}
+        for kind in sorted({kind for each in kinds.values() for kind in each}):
+            of_kind = np.array([kind in kinds.get(name, ()) for name in errors.names])
+            atoms = plain & of_kind[molecules]
+            if atoms.any():
+                table["by_kind"][kind] = {"molecules": int(of_kind.sum()), **_forces(errors, atoms)}
     within = float(np.abs(errors.within()).mean()) if len(errors.within()) else None
     table["energy"] = {
         "mae": float(np.abs(errors.energies[errors.temperatures > 0]).mean()),
@@ -164,7 +164,7 @@ def evaluate(
     network: PaiNNNetwork,
     fixed: PaiNNNetwork,
     held_out: dict[str, Frames],
-    kinds: Mapping[str, str] | None = None,
+    kinds: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """residuals() and summarise() in one."""
     return summarise(residuals(network, fixed, held_out), kinds)

@@ -7,6 +7,7 @@ import dataclasses
 import json
 import os
 import pathlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ def make_student(
     steps: int | None = None,
     session_seconds: float | None = None,
     graph: bool = False,
-    kinds: dict[str, str] | None = None,
+    kinds: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Any]:
     """Train a student, or go on with it, and write what there is to know about it.
 
@@ -49,7 +50,7 @@ def make_student(
     device, seconds, steps, session_seconds, graph
         Of train().
     kinds : dict, optional
-        The kind of each molecule by name, for the table of errors.
+        The kinds of each molecule by name, for the table of errors.
 
     Returns
     -------
