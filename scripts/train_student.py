@@ -23,6 +23,7 @@ import torch  # noqa: E402
 
 from openmmpainn.distil import messages, recipe  # noqa: E402
 from openmmpainn.distil.dataset import load, split_molecules  # noqa: E402
+from openmmpainn.distil.kinds import kinds_of  # noqa: E402
 from openmmpainn.distil.student import make_student  # noqa: E402
 
 
@@ -62,6 +63,10 @@ def main() -> int:
     if messages.messages_triton is not None:
         messages.messages_triton.enabled = not options.no_triton
     learnt, held_out = split_molecules(load(chosen, options.labels))
+    try:
+        kinds = kinds_of(each.molecule for each in held_out.values())
+    except ImportError:  # without RDKit the table of kinds is missing; judge_student.py adds it
+        kinds = None
     make_student(
         chosen,
         learnt,
@@ -72,6 +77,7 @@ def main() -> int:
         options.train_steps,
         options.session_seconds,
         graph=device == "cuda" and not options.no_graph,
+        kinds=kinds,
     )
     return 0
 

@@ -153,3 +153,10 @@ def test_a_student_of_many_molecules(tmp_path):
     atoms = sum(row["atoms"] for row in table["by_element"].values())
     assert atoms == table["overall"]["atoms"] == sum(row["atoms"] for row in table["by_temperature"].values())
     assert {kind: row["molecules"] for kind, row in table["by_kind"].items()} == {"first": 1, "odd": 2}
+    card = (tmp_path / "many.md").read_text()
+    for part in ("must not be used for", "held-out", "By element", "odd", "m3", "Seed: 1", log["data"]["hash"]):
+        assert part in card
+    assert "nan" not in card
+    metadata = network.metadata
+    assert metadata["accuracy"]["all"] == pytest.approx(table["overall"]["force_mae"], abs=0.06)
+    assert metadata["provenance"]["training_steps"] == 20

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import os
 import platform
-import re
-import textwrap
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 
 from .dataset import Frames
+from .markdown import markdown_table, wrapped
 from .recipe import Recipe
 
 __all__ = ["accuracy_metadata", "provenance_metadata", "versions", "write_card", "write_plot"]
@@ -135,28 +134,18 @@ def accuracy_metadata(recipe: Recipe, table: Errors) -> dict[str, Any]:
     return accuracy
 
 
-def _table(head: list[str], rows: list[list[Any]]) -> str:
-    """A Markdown table; numbers with one decimal, None as a dash."""
-
-    def cell(value: Any) -> str:
-        return "-" if value is None else f"{value:.1f}" if isinstance(value, float) else str(value)
-
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cell(value) for value in line) + " |" for line in lines)
-
-
 def _held_out_table(table: Errors) -> str:
     keys = ("frames", "force_mae", "force_rmse", "force_mean_size", "energy_mae", "energy_rmse")
     head = ["molecule", "frames", "force MAE", "force RMSE", "mean size of a force", "energy MAE", "energy RMSE"]
     rows = [
         [f"{name}, {kind}", *(row[k] for k in keys)] for name, kinds in table.items() for kind, row in kinds.items()
     ]
-    return _table(head, rows)
+    return markdown_table(head, rows)
 
 
 def _backbone_table(cells: list[list[float | None]]) -> str:
     middles = [f"{-180 + 360 * (k + 0.5) / len(cells):.0f}" for k in range(len(cells))]
-    return _table(["phi \\ psi", *middles], [[m, *row] for m, row in zip(middles, cells, strict=True)])
+    return markdown_table(["phi \\ psi", *middles], [[m, *row] for m, row in zip(middles, cells, strict=True)])
 
 
 def _visits_table(visits: list[dict[str, Any]]) -> str:
@@ -166,20 +155,7 @@ def _visits_table(visits: list[dict[str, Any]]) -> str:
         span = f"{visit['copies']} x {visit['picoseconds']:.2f} ps"
         keys = ("frames", "force_mae", "energy_mae", "energy_offset")
         rows.append([f"{visit['kelvin']:.0f} K", span, visit["intact"], *(visit.get(key) for key in keys)])
-    return _table(head, rows)
-
-
-def _wrapped(text: str) -> str:
-    """The text with its paragraphs and list entries filled to 120 columns; tables and headings stay."""
-    blocks = []
-    for block in text.rstrip().split("\n\n"):
-        if block.startswith("- "):
-            entries = ("- " + " ".join(entry.split()) for entry in re.split(r"(?m)^- ", block) if entry)
-            block = "\n".join(textwrap.fill(entry, 120, subsequent_indent="  ") for entry in entries)
-        elif not block.startswith(("|", "#", "`")):
-            block = textwrap.fill(" ".join(block.split()), 120)
-        blocks.append(block)
-    return "\n\n".join(blocks) + "\n"
+    return markdown_table(head, rows)
 
 
 def write_card(
@@ -234,7 +210,7 @@ def write_card(
     if visits:
         text += _VISITS.format(main=recipe.main[0], visits=_visits_table(visits))
     with open(path, "w", encoding="utf-8") as file:
-        file.write(_wrapped(text))
+        file.write(wrapped(text))
 
 
 def write_plot(

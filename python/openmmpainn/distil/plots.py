@@ -11,9 +11,10 @@ import numpy as np
 if TYPE_CHECKING:
     from .evaluation import Residuals
 
-__all__ = ["plot_training"]
+__all__ = ["SYMBOLS", "plot_training"]
 
-_SYMBOLS = {1: "H", 6: "C", 7: "N", 8: "O", 9: "F", 16: "S", 17: "Cl"}
+SYMBOLS = {1: "H", 6: "C", 7: "N", 8: "O", 9: "F", 16: "S", 17: "Cl"}
+"""Of the elements that students have been made for, by atomic number."""
 
 
 def plot_training(path: str | os.PathLike[str], history: list[dict[str, float]], errors: Residuals) -> bool:
@@ -51,7 +52,7 @@ def plot_training(path: str | os.PathLike[str], history: list[dict[str, float]],
     size = np.linalg.norm(errors.forces[plain], axis=1)
     kinds = np.unique(errors.elements[plain])
     elements.boxplot([size[errors.elements[plain] == z] for z in kinds], whis=(5, 95), showfliers=False)
-    elements.set_xticks(range(1, len(kinds) + 1), [_SYMBOLS.get(int(z), str(z)) for z in kinds])
+    elements.set_xticks(range(1, len(kinds) + 1), [SYMBOLS.get(int(z), str(z)) for z in kinds])
     elements.set(yscale="log", ylabel="force error of an atom (meV/Å)", title="by element (5, 25, 50, 75, 95 %)")
     within = errors.within()
     if len(within):

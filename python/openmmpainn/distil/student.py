@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
@@ -15,10 +16,12 @@ import torch
 
 from ..modelfile import write_model
 from ..torch_network import PaiNNNetwork
+from .card import versions
 from .dataset import Frames, atom_references
 from .evaluation import residuals, summarise
 from .plots import plot_training
 from .recipe import Recipe
+from .student_card import accuracy_metadata, provenance_metadata, write_student_card
 from .train import make_metadata, train
 
 __all__ = ["make_student"]
@@ -45,8 +48,8 @@ def make_student(
     learnt, held_out : dict
         Frames by molecule, for training and for judging.
     output : path
-        A folder for ``NAME.safetensors``, ``NAME.checkpoint``, ``NAME.json`` and ``NAME.png``. A checkpoint that is
-        there is taken up.
+        A folder for ``NAME.safetensors``, ``NAME.md`` (card), ``NAME.checkpoint``, ``NAME.json`` (log) and
+        ``NAME.png`` (plot). A checkpoint that is there is taken up.
     device, seconds, steps, session_seconds, graph
         Of train().
     kinds : dict, optional
@@ -55,7 +58,7 @@ def make_student(
     Returns
     -------
     dict
-        The log: ``recipe``, ``device``, ``data``, ``history``, ``held_out``.
+        The log: ``recipe``, ``device``, ``versions``, ``parameters``, ``data``, ``history``, ``held_out``.
     """
     output = pathlib.Path(output)
     output.mkdir(parents=True, exist_ok=True)
@@ -63,8 +66,7 @@ def make_student(
     unknown = {number for each in held_out.values() for number in each.molecule.numbers} - set(elements)
     if unknown:
         raise ValueError(f"molecules held out hold the elements {sorted(unknown)}, which none to learn from holds")
-    counts = {name: sum(map(len, part.values())) for name, part in (("learnt", learnt), ("held_out", held_out))}
-    data = {"molecules": [len(learnt), len(held_out)], "frames": [counts["learnt"], counts["held_out"]]}
+    data = _describe(learnt, held_out, elements)
     print(f"{recipe.name}: {data['molecules']} molecules and {data['frames']} frames to learn and held out", flush=True)
     metadata = make_metadata(recipe, elements, atom_references(learnt, elements))
     network, history = train(
@@ -89,10 +91,15 @@ def make_student(
     log = {
         "recipe": dataclasses.asdict(recipe),
         "device": torch.cuda.get_device_name() if device == "cuda" else "CPU",
+        "versions": versions(),
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "data": data,
         "history": history,
         "held_out": table,
     }
+    metadata["provenance"], metadata["accuracy"] = provenance_metadata(log), accuracy_metadata(log)
+    write_model(output / f"{recipe.name}.safetensors", metadata, network.to_model_tensors())
+    write_student_card(output / f"{recipe.name}.md", log)
     (output / f"{recipe.name}.json").write_text(json.dumps(log, indent=1) + "\n")
     plot_training(output / f"{recipe.name}.png", history, errors)
     energy = table["energy"]["within_molecule_mae_kcal_per_mol"]
@@ -103,3 +110,25 @@ def make_student(
         flush=True,
     )
     return log
+
+
+def _describe(learnt: dict[str, Frames], held_out: dict[str, Frames], elements: list[int]) -> dict[str, Any]:
+    """What the card says of the data; pairs are of what is learnt and what is held out."""
+    both = (learnt, held_out)
+    sizes = [len(each.molecule.numbers) for each in learnt.values()]
+    temperatures = np.concatenate([each.temperatures for each in learnt.values()])
+    digest = hashlib.sha256()
+    for part in both:
+        for name, each in sorted(part.items()):
+            digest.update(f"{name} {each.molecule.smiles}".encode())
+            for array in (each.positions, each.energies, each.forces):
+                digest.update(np.ascontiguousarray(array).tobytes())
+    return {
+        "molecules": [len(part) for part in both],
+        "frames": [sum(map(len, part.values())) for part in both],
+        "elements": elements,
+        "atoms": [min(sizes), float(np.mean(sizes)), max(sizes)],
+        "temperatures": [float(t) for t in np.unique(np.abs(temperatures))],
+        "distorted": float((temperatures < 0).mean()),
+        "hash": digest.hexdigest()[:16],
+    }
