@@ -22,6 +22,7 @@ except ImportError:
 import torch  # noqa: E402
 
 from openmmpainn.distil import messages, recipe  # noqa: E402
+from openmmpainn.distil.active import load_rounds  # noqa: E402
 from openmmpainn.distil.dataset import load, split_molecules  # noqa: E402
 from openmmpainn.distil.kinds import kinds_of  # noqa: E402
 from openmmpainn.distil.student import make_student  # noqa: E402
@@ -32,6 +33,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--recipe", required=True, help="name of a recipe: " + ", ".join(recipe.names()))
     parser.add_argument("--labels", required=True, help="folder of labels")
+    parser.add_argument("--active", help="folder of the rounds of active learning, whose frames are learnt as well")
     parser.add_argument("--output", required=True, help="folder for model, checkpoint, log and plot")
     parser.add_argument("--name", help="of the student's files; the recipe's unless given")
     parser.add_argument("--train-seconds", type=float, help="length of the training, all sessions together")
@@ -41,7 +43,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--no-graph", action="store_true", help="no CUDA graph, some times slower")
     parser.add_argument("--no-triton", action="store_true", help="PyTorch's own operations in place of our kernels")
     choices = parser.add_argument_group("choices of the recipe, to try others")
-    for name, kind in (("hidden", int), ("blocks", int), ("basis", int), ("cutoff", float)):
+    for name, kind in (("hidden", int), ("blocks", int), ("basis", int), ("cutoff", float), ("seed", int)):
         choices.add_argument(f"--{name}", type=kind)
     for name in ("frames", "learning_rate", "energy_weight", "force_scale", "distorted_weight", "average", "clip"):
         choices.add_argument("--" + name.replace("_", "-"), type=int if name == "frames" else float)
@@ -63,6 +65,8 @@ def main() -> int:
     if messages.messages_triton is not None:
         messages.messages_triton.enabled = not options.no_triton
     learnt, held_out = split_molecules(load(chosen, options.labels))
+    if options.active:
+        learnt = load_rounds(options.active, learnt)
     try:
         kinds = kinds_of(each.molecule for each in held_out.values())
     except ImportError:  # without RDKit the table of kinds is missing; judge_student.py adds it

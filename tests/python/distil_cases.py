@@ -35,7 +35,7 @@ def random_frames(
     return frames
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def one_thread():
     """Tensors are small in these tests, and other work may hold the other cores."""
     before = torch.get_num_threads()
