@@ -93,15 +93,25 @@ def held_out_by_hash(molecule: Molecule, every: int = 20) -> bool:
 
 
 def split_molecules(
-    frames: dict[str, Frames], held_out: Callable[[Molecule], bool] = held_out_by_hash
+    frames: dict[str, Frames], held_out: Callable[[Molecule], bool] | None = None
 ) -> tuple[dict[str, Frames], dict[str, Frames]]:
     """Whole molecules for training, and whole molecules held out.
+
+    Parameters
+    ----------
+    frames : dict
+        Frames by molecule.
+    held_out : callable, optional
+        Says which; unless given, those that are marked so, and if none is, held_out_by_hash().
 
     Raises
     ------
     ValueError
         If either part is empty.
     """
+    if held_out is None:
+        marked = any(getattr(each.molecule, "held_out", False) for each in frames.values())
+        held_out = (lambda molecule: molecule.held_out) if marked else held_out_by_hash
     chosen = {name: held_out(each.molecule) for name, each in frames.items()}
     train = {name: each for name, each in frames.items() if not chosen[name]}
     rest = {name: each for name, each in frames.items() if chosen[name]}
