@@ -18,7 +18,7 @@ except ImportError:
     sys.path.insert(0, str(ROOT / "python"))
 
 from openmmpainn.distil import recipe  # noqa: E402
-from openmmpainn.distil.active import GFN2, run_round  # noqa: E402
+from openmmpainn.distil.active import TeacherOf, run_round  # noqa: E402
 from openmmpainn.distil.dataset import load, split_molecules  # noqa: E402
 
 
@@ -56,7 +56,7 @@ def main() -> int:
         Exploration(steps=options.steps, deviation=options.deviation),
         options.copies,
         options.at_once,
-        GFN2(chosen.labelling.method),
+        TeacherOf(chosen.labelling.method),
         chosen.labelling.largest_force,
         options.processes,
     )

@@ -21,26 +21,28 @@ import numpy as np
 from ..progress import Progress
 from .dataset import Frames
 from .molecules import Molecule
-from .teacher import Teacher, TeacherError
+from .teacher import TeacherError
 
 if TYPE_CHECKING:  # the labelling processes need no PyTorch
     from ..torch_network import PaiNNNetwork
     from .committee import Exploration
 
-__all__ = ["GFN2", "load_rounds", "round_folder", "run_round"]
+__all__ = ["TeacherOf", "load_rounds", "round_folder", "run_round"]
 
 _PER_FILE = 64  # frames
 Potential = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
 @dataclass(frozen=True)
-class GFN2:
+class TeacherOf:
     """Makes a teacher of a molecule; can be sent to another process."""
 
     method: str = "GFN2-xTB"
 
     def __call__(self, molecule: Molecule) -> Potential:
-        return Teacher(molecule.numbers, self.method)
+        from .teacher import make_teacher
+
+        return make_teacher(self.method, molecule.numbers)
 
 
 def round_folder(folder: str | os.PathLike[str], number: int) -> pathlib.Path:
@@ -178,7 +180,7 @@ def run_round(
     for k in range(0, len(molecules), _PER_FILE):
         part, path = slice(k, k + _PER_FILE), here / f"labels-{k // _PER_FILE:04d}.npz"
         if not path.exists():
-            one = (path, molecules[part], positions[part], temperatures[part], teacher or GFN2(), largest_force)
+            one = (path, molecules[part], positions[part], temperatures[part], teacher or TeacherOf(), largest_force)
             tasks.append(one)
     _label_all(tasks, processes)
     labelled = 0

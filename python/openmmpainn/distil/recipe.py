@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from .distortions import COVALENT_RADII
 
-__all__ = ["FIRST_STUDENT", "Labelling", "Network", "Recipe", "Training", "named", "names", "quick"]
+__all__ = ["FIRST_STUDENT", "Labelling", "Network", "Recipe", "Training", "quick"]
 
 _SMALL = {
     "water": "O",
@@ -117,27 +117,6 @@ class Recipe:
 
 FIRST_STUDENT = Recipe("alanine-dipeptide", (MAIN, "CC(=O)N[C@@H](C)C(=O)NC"), _SMALL)
 """The student that comes with the package."""
-
-
-_RECIPES = {recipe.name: recipe for recipe in (FIRST_STUDENT,)}
-
-
-def names() -> list[str]:
-    """Of the recipes that come with the package."""
-    return list(_RECIPES)
-
-
-def named(name: str) -> Recipe:
-    """A recipe that comes with the package.
-
-    Raises
-    ------
-    ValueError
-        If there is none of this name.
-    """
-    if name not in _RECIPES:
-        raise ValueError(f"there is no recipe {name!r}; there are {', '.join(_RECIPES)}")
-    return _RECIPES[name]
 
 
 def quick(recipe: Recipe) -> Recipe:
