@@ -69,11 +69,12 @@ def make_student(
     data = _describe(learnt, held_out, elements)
     print(f"{recipe.name}: {data['molecules']} molecules and {data['frames']} frames to learn and held out", flush=True)
     metadata = make_metadata(recipe, elements, atom_references(learnt, elements))
+    plain = {name: each.pick(each.temperatures > 0) for name, each in held_out.items()}
     network, history = train(
         recipe,
         metadata,
         learnt,
-        held_out,
+        plain,
         device,
         seconds,
         steps,
