@@ -24,6 +24,7 @@ import torch  # noqa: E402
 from openmmpainn.distil import messages, recipe  # noqa: E402
 from openmmpainn.distil.active import load_rounds  # noqa: E402
 from openmmpainn.distil.dataset import load, split_molecules  # noqa: E402
+from openmmpainn.distil.domain import domain_metadata  # noqa: E402
 from openmmpainn.distil.kinds import kinds_of  # noqa: E402
 from openmmpainn.distil.student import make_student  # noqa: E402
 
@@ -82,6 +83,7 @@ def main() -> int:
         options.session_seconds,
         graph=device == "cuda" and not options.no_graph,
         kinds=kinds,
+        provenance=domain_metadata(learnt),
     )
     return 0
 

@@ -38,6 +38,7 @@ def make_student(
     session_seconds: float | None = None,
     graph: bool = False,
     kinds: Mapping[str, Sequence[str]] | None = None,
+    provenance: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Train a student, or go on with it, and write what there is to know about it.
 
@@ -54,6 +55,8 @@ def make_student(
         Of train().
     kinds : dict, optional
         The kinds of each molecule by name, for the table of errors.
+    provenance : dict, optional
+        More for the metadata of the file, for example of domain.domain_metadata().
 
     Returns
     -------
@@ -98,7 +101,8 @@ def make_student(
         "history": history,
         "held_out": table,
     }
-    metadata["provenance"], metadata["accuracy"] = provenance_metadata(log), accuracy_metadata(log)
+    metadata["provenance"] = {**provenance_metadata(log), **(provenance or {})}
+    metadata["accuracy"] = accuracy_metadata(log)
     write_model(output / f"{recipe.name}.safetensors", metadata, network.to_model_tensors())
     write_student_card(output / f"{recipe.name}.md", log)
     (output / f"{recipe.name}.json").write_text(json.dumps(log, indent=1) + "\n")
