@@ -24,7 +24,6 @@ import torch  # noqa: E402
 from openmmpainn.distil import messages, recipe  # noqa: E402
 from openmmpainn.distil.active import load_rounds  # noqa: E402
 from openmmpainn.distil.dataset import load, split_molecules  # noqa: E402
-from openmmpainn.distil.domain import domain_metadata  # noqa: E402
 from openmmpainn.distil.kinds import kinds_of  # noqa: E402
 from openmmpainn.distil.student import make_student  # noqa: E402
 
@@ -54,6 +53,8 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """Run from the command line."""
     options = arguments()
+    from openmmpainn.distil.domain import domain_metadata
+
     chosen = recipe.named(options.recipe)
     for part in ("network", "training"):
         fields = {field.name for field in dataclasses.fields(getattr(chosen, part))}
