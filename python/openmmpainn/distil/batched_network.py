@@ -31,11 +31,16 @@ def _edge_terms(network: PaiNNNetwork, x: Tensor, batch: Batch) -> tuple[Tensor,
     return w, torch.cat([phi, fc, fc.new_zeros(len(fc), columns)], dim=1)
 
 
+def _rows(x: Tensor, count: int) -> Tensor:
+    """The first rows; all of them without a slice, whose derivative would be a copy."""
+    return x if count == len(x) else x[:count]
+
+
 def _filters(block: Block, basis: Tensor, parts: int) -> Tensor:
     """f [P, parts, H]; the bias is the weight of the basis' column that holds the cutoff function."""
     layer = block.filter[0]
     H = layer.out_features // 3
-    weight, bias = layer.weight[: parts * H], layer.bias[: parts * H, None]
+    weight, bias = _rows(layer.weight, parts * H), _rows(layer.bias, parts * H)[:, None]
     zeros = weight.new_zeros(len(weight), basis.shape[1] - weight.shape[1] - 1)
     return linear(basis, torch.cat([weight, bias, zeros], dim=1)).reshape(len(basis), parts, H)
 
@@ -43,7 +48,7 @@ def _filters(block: Block, basis: Tensor, parts: int) -> Tensor:
 def _two_layers(layers: torch.nn.ModuleList, x: Tensor, rows: int) -> Tensor:
     """A network of two layers of which only the first outputs are wanted."""
     first, second = layers
-    return linear(silu(first(x)), second.weight[:rows], second.bias[:rows])
+    return linear(silu(first(x)), _rows(second.weight, rows), _rows(second.bias, rows))
 
 
 def atom_energies(network: PaiNNNetwork, x: Tensor, batch: Batch) -> Tensor:
@@ -58,10 +63,11 @@ def atom_energies(network: PaiNNNetwork, x: Tensor, batch: Batch) -> Tensor:
         parts = 2 if v is None else 3  # vectors are 0 before the first block
         g = _two_layers(block.context, s, parts * H).reshape(len(s), parts, H)
         if v is not None:
-            g = torch.cat([g[:, :2], v * g[:, 2:]], dim=1)
-        message = partial("q", batch.graph, w, _filters(block, basis, parts), g)
-        s = s + message[:, 0]
-        v = message[:, 1:] if v is None else v + message[:, 1:]
+            others, of_vectors = g.split([2, 1], dim=1)
+            g = torch.cat([others, v * of_vectors], dim=1)
+        ds, dv = partial("q", batch.graph, w, _filters(block, basis, parts), g).split([1, 3], dim=1)
+        s = s + ds.squeeze(1)
+        v = dv if v is None else v + dv
         last = number == len(network.blocks) - 1
         V, W = linear(v, block.vector_mix.weight).chunk(2, dim=-1)
         norm = (V.square().sum(dim=1) + block.norm_epsilon).sqrt()
