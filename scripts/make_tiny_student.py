@@ -36,7 +36,7 @@ RECIPE = Recipe(
     FIRST_STUDENT.main,
     {},
     network=Network(hidden=16, blocks=2, basis=10, cutoff=5.0),
-    training=Training(frames_main=8, learning_rate=4e-3, warmup_steps=200, average=0.998),
+    training=Training(frames=8, learning_rate=4e-3, warmup_steps=200, average=0.998),
 )
 
 
@@ -84,7 +84,7 @@ def main() -> None:
     learnt, watched = {RECIPE.main[0]: frames.pick(~held)}, frames.pick(held)
     elements = sorted(set(frames.molecule.numbers))
     metadata = make_metadata(RECIPE, elements, atom_references(learnt, elements))
-    network, history = train(RECIPE, metadata, learnt, watched, steps=options.steps)
+    network, history = train(RECIPE, metadata, learnt, {RECIPE.main[0]: watched}, steps=options.steps)
     _, forces = predict(network.double(), watched.molecule.numbers, watched.positions)
     error = 1000 * np.abs(forces - watched.forces).mean()
     metadata["name"], metadata["licence"] = RECIPE.name, "MIT"

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import os
 import platform
-import re
-import textwrap
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 
 from .dataset import Frames
+from .markdown import markdown_table, wrapped
 from .recipe import Recipe
 
 __all__ = ["accuracy_metadata", "provenance_metadata", "versions", "write_card", "write_plot"]
@@ -57,10 +56,10 @@ start near others of the same grid, so the errors below are those of interpolati
 
 ## Training
 
-{o[training_steps]} steps of Adam, each on {t.frames_main} frames of {main} and {t.frames_small} of each other
-molecule; learning rate {t.learning_rate:g}, warm-up of {t.warmup_steps} steps, cosine decay; gradients clipped at
-{t.clip:g}; moving average of the weights ({t.average}); smooth absolute errors of forces (weight 1) and of energies
-(weight {t.energy_weight:g}, a molecule, over the root of its atoms). Atom references are a least-squares fit to the
+{o[training_steps]} steps of Adam, each on about {t.frames} frames, all of them in turn in a random order; learning
+rate {t.learning_rate:g}, warm-up of {t.warmup_steps} steps, cosine decay; gradients clipped at {t.clip:g}; moving
+average of the weights ({t.average}); smooth absolute errors of forces (weight 1) and of energies (weight
+{t.energy_weight:g}, a molecule, over the root of its atoms). Atom references are a least-squares fit to the
 molecules' mean energies; references and repulsion are taken off the labels beforehand. Seeds: {seeds}. Trained on:
 {o[trained_on]}. Software: {software}. A GPU adds numbers in no fixed order, so a second run gives a student as good,
 not the same bits.
@@ -135,28 +134,18 @@ def accuracy_metadata(recipe: Recipe, table: Errors) -> dict[str, Any]:
     return accuracy
 
 
-def _table(head: list[str], rows: list[list[Any]]) -> str:
-    """A Markdown table; numbers with one decimal, None as a dash."""
-
-    def cell(value: Any) -> str:
-        return "-" if value is None else f"{value:.1f}" if isinstance(value, float) else str(value)
-
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(cell(value) for value in line) + " |" for line in lines)
-
-
 def _held_out_table(table: Errors) -> str:
     keys = ("frames", "force_mae", "force_rmse", "force_mean_size", "energy_mae", "energy_rmse")
     head = ["molecule", "frames", "force MAE", "force RMSE", "mean size of a force", "energy MAE", "energy RMSE"]
     rows = [
         [f"{name}, {kind}", *(row[k] for k in keys)] for name, kinds in table.items() for kind, row in kinds.items()
     ]
-    return _table(head, rows)
+    return markdown_table(head, rows)
 
 
 def _backbone_table(cells: list[list[float | None]]) -> str:
     middles = [f"{-180 + 360 * (k + 0.5) / len(cells):.0f}" for k in range(len(cells))]
-    return _table(["phi \\ psi", *middles], [[m, *row] for m, row in zip(middles, cells, strict=True)])
+    return markdown_table(["phi \\ psi", *middles], [[m, *row] for m, row in zip(middles, cells, strict=True)])
 
 
 def _visits_table(visits: list[dict[str, Any]]) -> str:
@@ -166,20 +155,7 @@ def _visits_table(visits: list[dict[str, Any]]) -> str:
         span = f"{visit['copies']} x {visit['picoseconds']:.2f} ps"
         keys = ("frames", "force_mae", "energy_mae", "energy_offset")
         rows.append([f"{visit['kelvin']:.0f} K", span, visit["intact"], *(visit.get(key) for key in keys)])
-    return _table(head, rows)
-
-
-def _wrapped(text: str) -> str:
-    """The text with its paragraphs and list entries filled to 120 columns; tables and headings stay."""
-    blocks = []
-    for block in text.rstrip().split("\n\n"):
-        if block.startswith("- "):
-            entries = ("- " + " ".join(entry.split()) for entry in re.split(r"(?m)^- ", block) if entry)
-            block = "\n".join(textwrap.fill(entry, 120, subsequent_indent="  ") for entry in entries)
-        elif not block.startswith(("|", "#", "`")):
-            block = textwrap.fill(" ".join(block.split()), 120)
-        blocks.append(block)
-    return "\n\n".join(blocks) + "\n"
+    return markdown_table(head, rows)
 
 
 def write_card(
@@ -234,7 +210,7 @@ def write_card(
     if visits:
         text += _VISITS.format(main=recipe.main[0], visits=_visits_table(visits))
     with open(path, "w", encoding="utf-8") as file:
-        file.write(_wrapped(text))
+        file.write(wrapped(text))
 
 
 def write_plot(

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pathlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +15,7 @@ from .molecules import Molecule, make_molecule
 from .recipe import Recipe
 from .store import LabelStore
 
-__all__ = ["Frames", "atom_references", "load", "split"]
+__all__ = ["Frames", "atom_references", "held_out_by_hash", "load", "split", "split_molecules"]
 
 _KEYS = ("positions", "energies", "forces", "temperatures", "trajectories")
 
@@ -102,7 +104,42 @@ def atom_references(frames: dict[str, Frames], elements: list[int]) -> np.ndarra
     """The energy (eV) of each element, by least squares over the molecules' mean energies of undistorted frames."""
     counts, means = [], []
     for each in frames.values():
-        counts.append([each.molecule.numbers.count(element) for element in elements])
-        means.append(each.energies[each.temperatures > 0].mean())
+        plain = each.energies[each.temperatures > 0]
+        if len(plain):
+            counts.append([each.molecule.numbers.count(element) for element in elements])
+            means.append(plain.mean())
     # Each molecule counts alike; the smallest-norm solution where they do not decide.
     return np.linalg.lstsq(np.array(counts, dtype=float), np.array(means), rcond=None)[0]
+
+
+def held_out_by_hash(molecule: Molecule, every: int = 20) -> bool:
+    """Whether a molecule is one of the 1 in ``every`` that are held out, by a hash of its SMILES."""
+    return int(hashlib.sha256(molecule.smiles.encode()).hexdigest(), 16) % every == 0
+
+
+def split_molecules(
+    frames: dict[str, Frames], held_out: Callable[[Molecule], bool] | None = None
+) -> tuple[dict[str, Frames], dict[str, Frames]]:
+    """Whole molecules for training, and whole molecules held out.
+
+    Parameters
+    ----------
+    frames : dict
+        Frames by molecule.
+    held_out : callable, optional
+        Says which; unless given, those that are marked so, and if none is, held_out_by_hash().
+
+    Raises
+    ------
+    ValueError
+        If either part is empty.
+    """
+    if held_out is None:
+        marked = any(getattr(each.molecule, "held_out", False) for each in frames.values())
+        held_out = (lambda molecule: molecule.held_out) if marked else held_out_by_hash
+    chosen = {name: held_out(each.molecule) for name, each in frames.items()}
+    train = {name: each for name, each in frames.items() if not chosen[name]}
+    rest = {name: each for name, each in frames.items() if chosen[name]}
+    if not train or not rest:
+        raise ValueError(f"of {len(frames)} molecules {len(rest)} are held out; both parts need at least one")
+    return train, rest

@@ -76,7 +76,7 @@ def distil(
     elements = sorted({number for each in frames.values() for number in each.molecule.numbers})
     metadata = make_metadata(recipe, elements, atom_references(learnt, elements))
     plain = held_out[main].pick(held_out[main].temperatures > 0)
-    network, history = train(recipe, metadata, learnt, plain, device, train_seconds, train_steps, graph)
+    network, history = train(recipe, metadata, learnt, {main: plain}, device, train_seconds, train_steps, graph)
 
     name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
     metadata["name"], metadata["licence"] = recipe.name, "MIT"

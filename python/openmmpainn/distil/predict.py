@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Many frames of one molecule through a network at once, in PyTorch."""
+"""Many frames through a network at once, in PyTorch: of one molecule, or of a whole set."""
 
 from __future__ import annotations
 
@@ -10,8 +10,40 @@ import torch
 from torch import Tensor
 
 from ..torch_network import PaiNNNetwork
+from .batched_network import energies_and_forces
+from .batches import BatchShape, assemble, in_order
+from .frame_set import FrameSet
 
-__all__ = ["Topology", "predict"]
+__all__ = ["Topology", "predict", "predict_set"]
+
+
+def predict_set(network: PaiNNNetwork, frames: FrameSet, count: int = 128) -> tuple[Tensor, Tensor]:
+    """Energies and forces of all frames of a set, without atom references and repulsion, as the set's labels are.
+
+    Parameters
+    ----------
+    network : PaiNNNetwork
+        Of the canonical family; its precision is used.
+    frames : FrameSet
+        On the network's device.
+    count : int
+        About how many frames at once.
+
+    Returns
+    -------
+    energies : tensor [F]
+    forces : tensor [A, 3]
+        In the order of the set.
+    """
+    shape = BatchShape.holding(frames, count)
+    energies, forces = [], []
+    for chosen in in_order(frames, shape):
+        batch = assemble(frames, chosen, shape)
+        e, f = energies_and_forces(network, batch)
+        some = int((chosen < len(frames)).sum())
+        energies.append(e[:some])
+        forces.append(f[: int(batch.atoms.sum())])
+    return torch.cat(energies), torch.cat(forces)
 
 
 class Topology:

@@ -99,16 +99,17 @@ class Network:
 
 @dataclass(frozen=True)
 class Training:
-    """How the student learns; frames a step are drawn at random, so many of each molecule."""
+    """How the student learns; a step sees about so many frames, all of them in turn in a random order."""
 
-    frames_main: int = 32
-    frames_small: int = 2
+    frames: int = 64
     learning_rate: float = 1e-3
     warmup_steps: int = 500
     energy_weight: float = 2.0
     force_scale: float = 0.05  # eV/angstrom: squares below, absolute values above
     energy_scale: float = 0.005  # eV per square root of atoms, likewise
     large_force: float = 10.0  # eV/angstrom: where a force starts to count less
+    distorted_weight: float = 1.0  # of a distorted frame in the loss
+    weight_decay: float = 0.0
     average: float = 0.999
     clip: float = 2.0
     seed: int = 1
@@ -205,5 +206,5 @@ def quick(recipe: Recipe) -> Recipe:
         holdout=3,
         labelling=replace(recipe.labelling, steps=12, warmup=2, grid=2, passes=1, trajectories_small=3),
         network=replace(recipe.network, hidden=16, blocks=2, basis=8),
-        training=replace(recipe.training, frames_main=4, frames_small=2, warmup_steps=10, average=0.9),
+        training=replace(recipe.training, frames=8, warmup_steps=10, average=0.9),
     )
