@@ -77,6 +77,10 @@ inline const PlatformTraits TORCH_PLATFORMS[] = {
     {"CUDAMixedTorch", "CUDA", "mixed", SINGLE, false, true, PaiNNStudentForce::LibTorch},
     {"CUDADoubleTorch", "CUDA", "double", DOUBLE, false, true, PaiNNStudentForce::LibTorch}};
 
+/** The same through a copy on the host, which is how CUDA has it too. */
+inline const PlatformTraits TORCH_COPY_PLATFORMS[] = {
+    {"OpenCLTorch", "OpenCL", "double", SINGLE, false, false, PaiNNStudentForce::LibTorch}};
+
 inline void PrintTo(const PlatformTraits& traits, std::ostream* out) {
     *out << traits.name;
 }
@@ -221,6 +225,11 @@ protected:
 /** The same suite with the LibTorch engine. */
 #define PAINN_TORCH_PLATFORMS(suite)                                                                                   \
     INSTANTIATE_TEST_SUITE_P(LibTorch, suite, ::testing::ValuesIn(TORCH_PLATFORMS),                                    \
+                             [](const auto& info) { return std::string(info.param.name); })
+
+/** Likewise through a copy on the host. */
+#define PAINN_TORCH_COPY_PLATFORMS(suite)                                                                              \
+    INSTANTIATE_TEST_SUITE_P(LibTorchCopy, suite, ::testing::ValuesIn(TORCH_COPY_PLATFORMS),                           \
                              [](const auto& info) { return std::string(info.param.name); })
 
 /** The same suite on CUDA alone, in every precision. */

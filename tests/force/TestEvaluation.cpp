@@ -31,13 +31,17 @@ TEST_P(Evaluation, worksInEveryPrecision) {
     Cluster cluster(12);
     Exact exact(model, cluster);
     for (const char* precision : {"single", "mixed", "double"}) {
+        SCOPED_TRACE(precision);
         System system;
         addParticles(system, 12);
         system.addForce(makeForce(model, cluster));
         VerletIntegrator integrator(0.001);
         Context context(system, integrator, *platform, {{"Precision", precision}});
         context.setPositions(cluster.positions);
-        EXPECT_NEAR(exact.energy, getEnergy(context), 1e-6 * fabs(exact.energy));
+        // Positions are rounded in single precision, which Exact does not know here. The kernels come out below the bar
+        // by chance (6.0e-6 kJ/mol, PyTorch 1.6e-5); what is promised is 2e-5 kJ/mol an atom.
+        const bool isRounded = isTorch() && string(precision) == "single";
+        EXPECT_NEAR(exact.energy, getEnergy(context), isRounded ? getTolerance(12, 0) : 1e-6 * fabs(exact.energy));
         EXPECT_TRUE(arraysAgree(exact.forces, getForces(context), 3e-5));
     }
 }
@@ -242,5 +246,6 @@ TEST_P(Evaluation, differentiatesByScales) {
 
 PAINN_ALL_PLATFORMS(Evaluation);
 PAINN_TORCH_PLATFORMS(Evaluation);
+PAINN_TORCH_COPY_PLATFORMS(Evaluation);
 
 } // namespace PaiNNPlugin

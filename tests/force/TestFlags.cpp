@@ -116,5 +116,6 @@ TEST_P(Flags, conservesEnergy) {
 
 PAINN_ALL_PLATFORMS(Flags);
 PAINN_TORCH_PLATFORMS(Flags);
+PAINN_TORCH_COPY_PLATFORMS(Flags);
 
 } // namespace PaiNNPlugin

@@ -167,5 +167,6 @@ TEST_P(InContext, minimizes) {
 
 PAINN_ALL_PLATFORMS(InContext);
 PAINN_TORCH_PLATFORMS(InContext);
+PAINN_TORCH_COPY_PLATFORMS(InContext);
 
 } // namespace PaiNNPlugin
