@@ -18,9 +18,10 @@ from ..progress import Progress
 from .fragments import HELD_OUT_SCAFFOLDS, LINKERS, RESIDUES, SCAFFOLDS, SUBSTITUENTS, WHOLE
 from .molecules import Molecule, rdkit
 
-__all__ = ["Entry", "ELEMENTS", "hash_holds_out", "is_held_out", "make_library"]
+__all__ = ["ELEMENTS", "HELD_OUT_KIND", "Entry", "hash_holds_out", "is_held_out", "make_library"]
 
 ELEMENTS = (1, 6, 7, 8, 9, 16, 17)
+HELD_OUT_KIND = "held-out ring system"
 LARGEST = 60  # atoms
 _HETERO = {7, 8, 9, 16, 17}
 # Groups that fall apart at once or that nobody simulates; atoms of rings and of nitro groups are no matter here.
@@ -152,7 +153,7 @@ def _fixed(builder: _Builder) -> Iterator[tuple[str, Any]]:
         for smiles in words:
             yield kind, builder.read(smiles)
     for smiles in HELD_OUT_SCAFFOLDS:
-        yield "held-out ring system", builder.read(smiles)
+        yield HELD_OUT_KIND, builder.read(smiles)
     for residue in RESIDUES.values():
         yield "amino acid", builder.read(residue + "O")
         yield "dipeptide", builder.read(f"CC(=O){residue}NC")
@@ -169,10 +170,10 @@ def _random(builder: _Builder) -> Iterator[tuple[str, Any]]:
         kind = rng.choice(kinds)
         host = builder.read(rng.choice(SCAFFOLDS[kind]))
         if rng.random() < 0.02:
-            kind, host = "held-out ring system", builder.read(rng.choice(HELD_OUT_SCAFFOLDS))
+            kind, host = HELD_OUT_KIND, builder.read(rng.choice(HELD_OUT_SCAFFOLDS))
         if rng.random() < 0.35:
             other = builder.read(rng.choice(SCAFFOLDS[rng.choice(kinds)]))
-            host, kind = builder.bridge(host, other), "two fragments" if kind != "held-out ring system" else kind
+            host, kind = builder.bridge(host, other), "two fragments" if kind != HELD_OUT_KIND else kind
             if host is not None and rng.random() < 0.2:
                 host = builder.bridge(host, builder.read(rng.choice(SCAFFOLDS[rng.choice(kinds)])))
             count = rng.choice((0, 0, 1))
@@ -220,7 +221,7 @@ def make_library(size: int, seed: int = 8) -> list[Entry]:
             if not always and rng.random() > min(1.0, (10.0 / heavy) ** 2):
                 return
             if held_out:
-                kind = "held-out ring system"
+                kind = HELD_OUT_KIND
             found[smiles] = Entry(smiles, kind, held_out or hash_holds_out(smiles))
             progress.advance()
 

@@ -54,7 +54,7 @@ def make_student_of(
         If molecules, recipe or folder do not fit, or there is nothing to learn from.
     """
     from .sampling import label_set, passes_over
-    from .sources import FEWEST_MOLECULES, read_molecules
+    from .sources import FEWEST_MOLECULES, STRUCTURE, read_molecules
     from .store import LabelStore
 
     output = pathlib.Path(output)
@@ -74,7 +74,8 @@ def make_student_of(
     # PyTorch only now: the labelling processes do not need it.
     from .dataset import load, split, split_molecules
     from .domain import domain_metadata
-    from .library import is_held_out
+    from .kinds import kinds_of
+    from .library import HELD_OUT_KIND, is_held_out
     from .student import make_student
 
     frames = load(recipe, labels)
@@ -84,7 +85,10 @@ def make_student_of(
     else:
         learnt, held_out = split_molecules(frames, is_held_out)
     named = dataclasses.replace(recipe, name=output.stem)
-    kinds = {name: [each.molecule.kind] for name, each in held_out.items() if each.molecule.kind}
+    kinds = kinds_of(each.molecule for each in held_out.values() if each.molecule.kind != STRUCTURE)
+    for name, each in held_out.items():
+        if each.molecule.kind in (STRUCTURE, HELD_OUT_KIND):
+            kinds.setdefault(name, []).append(each.molecule.kind)
     return make_student(
         named,
         learnt,
@@ -94,6 +98,6 @@ def make_student_of(
         train_seconds,
         train_steps,
         graph=device == "cuda",
-        kinds=kinds or None,
+        kinds=kinds,
         provenance=domain_metadata(learnt),
     )

@@ -18,10 +18,12 @@ from .molecules import Molecule, rdkit
 from .recipe import Recipe
 from .structure_set import StructureSet, embed
 
-__all__ = ["FEWEST_MOLECULES", "read_molecules"]
+__all__ = ["FEWEST_MOLECULES", "STRUCTURE", "read_molecules"]
 
 FEWEST_MOLECULES = 20
 """With fewer than these, no molecule is held out, but trajectories of all of them."""
+STRUCTURE = "structure"
+"""The kind of molecules that have no SMILES."""
 _BONDED = 1.25  # sums of covalent radii
 _EVERY = 20
 
@@ -129,7 +131,7 @@ def _from_structures(path: str) -> StructureSet:
         # No SMILES, but a text that is as much its own.
         text = f"{formula}:{_digest(repr((numbers, bonds)))[:12]}"
         masses = tuple(float(atomic_masses[number]) for number in numbers)
-        found.append((Molecule("", text, numbers, bonds, masses), np.array(structures)))
+        found.append((Molecule("", text, numbers, bonds, masses, kind=STRUCTURE), np.array(structures)))
     found.sort(key=lambda each: _digest(each[0].smiles))
     chosen = _hold_out([Entry(molecule.smiles, "") for molecule, _ in found])
     molecules = tuple(
