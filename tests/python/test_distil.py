@@ -16,6 +16,7 @@ try:
 except ImportError as error:
     pytest.skip(f"distilling needs tblite (requirements/distil.txt): {error}", allow_module_level=True)
 
+from distil_cases import one_thread  # noqa: F401
 from openmmpainn.distil import distortions, molecules
 from openmmpainn.distil.dataset import Frames, split
 from openmmpainn.distil.distil import distil
