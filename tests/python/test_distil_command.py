@@ -67,7 +67,6 @@ def _distil(folder, *more):
 
 def test_one_command_makes_a_student_and_goes_on(folder, capfd):
     """The model is one that the plugin loads; what is there already is taken and not made again."""
-    pytest.importorskip("openmmpainn.distil.student", reason="the training of many molecules is not in this tree")
     assert _distil(folder, "--train-steps", "20", "--label-time", "1000") == 0
     labels = folder / "m-labels"
     times = {path.name: path.stat().st_mtime_ns for path in labels.glob("frames-*.npz")}
@@ -138,7 +137,6 @@ def test_bad_molecules_are_one_sentence(tmp_path, text, sentence):
 
 def test_few_molecules_get_more_trajectories(folder, capsys):
     """Of one molecule whole trajectories are held out; with a single one there is nothing to hold out."""
-    pytest.importorskip("openmmpainn.distil.student", reason="the training of many molecules is not in this tree")
     (folder / "one.smi").write_text("CO\n")
     (folder / "few.toml").write_text(RECIPE.replace("passes = 1", "passes = 1\ntrajectories = 24"))
     files = ("--molecules", str(folder / "one.smi"), "--out", str(folder / "one.safetensors"), "--processes", "1")
