@@ -6,6 +6,7 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <c10/core/AutogradState.h>
+#include <c10/core/GradMode.h>
 #include <limits>
 #include <new>
 #include <stdexcept>
@@ -179,7 +180,7 @@ void TorchEvaluator::evaluate(const Input& input, std::vector<double>& atomEnerg
     const at::Device device = network->getDevice();
     const int64_t n = static_cast<int64_t>(input.atoms.size()), P = input.numPairs();
     const bool withForces = forces != nullptr && P > 0;
-    const at::AutoGradMode gradients(withForces);
+    const c10::AutoGradMode gradients(withForces);
     const TorchPairs pairs = {Input::upload(input.lower, {P}, device), Input::upload(input.higher, {P}, device),
                               Input::upload(input.u, {P, 3}, device).requires_grad_(withForces),
                               Input::upload(input.d, {P}, device)};

@@ -81,7 +81,7 @@ class Learner:
         loss = self.loss()
         gradients = torch.autograd.grad(loss, self.parameters)
         for parameter, gradient in zip(self.parameters, gradients, strict=True):
-            parameter.grad = gradient
+            parameter.grad = gradient.contiguous()  # as the fused optimizer needs it
         torch.nn.utils.clip_grad_norm_(self.parameters, self.settings.clip, foreach=self._on_gpu or None)
         self.optimizer.step()
         with torch.no_grad():
