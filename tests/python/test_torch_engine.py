@@ -94,7 +94,10 @@ def test_agreement(case, any_model):
     worst = np.zeros(3)
     for numbers, positions in systems:
         expected, found = both(case, any_model, numbers, positions, lambda f, n=numbers: system_of(n, f))
-        worst = np.maximum(worst, assert_close(case, expected, found))
+        far = 1000.0 * np.arange(len(numbers))[:, None] * np.ones(3)
+        apart = REFERENCE.context(system_of(numbers, network_force(any_model, numbers, METHODS["Kernels"])), far)
+        binding = expected[0] - energy_and_forces(apart)[0]
+        worst = np.maximum(worst, assert_close(case, expected, found, binding))
     print(f"{case}: energy {worst[0]:.1e} kJ/mol an atom, force max {worst[1]:.1e} and median {worst[2]:.1e} of RMS")
 
 
@@ -148,7 +151,7 @@ def test_places(case, model, place):
     def build(force):
         bonds = openmm.HarmonicBondForce()
         for i in range(19):
-            bonds.addBond(i, i + 1, 0.15, 1000)
+            bonds.addBond(i, i + 1, 0.15625, 1024)  # numbers of few bits: OpenMM keeps them in float32 on CUDA
         if place == "inside CustomCVForce":
             outer = openmm.CustomCVForce("2*network")
             outer.addCollectiveVariable("network", force)

@@ -119,8 +119,14 @@ def energy_and_forces(context: openmm.Context) -> tuple[float, np.ndarray]:
     return energy, np.array(forces)
 
 
-def assert_close(case: Case, expected: tuple[float, np.ndarray], found: tuple[float, np.ndarray]) -> tuple:
-    """Energies and forces agree within the bars of the case. Returns the largest differences, in their units."""
+def assert_close(
+    case: Case, expected: tuple[float, np.ndarray], found: tuple[float, np.ndarray], binding: float = 0.0
+) -> tuple:
+    """Energies and forces agree within the bars of the case. Returns the largest differences, in their units.
+
+    The bar of energies is for atoms of about 10 kJ/mol. Where the network gives them more, ``binding`` is their sum
+    (kJ/mol), which float32 can hold to one in 2^24.
+    """
     largest, median, per_atom = case.bars
     count = len(expected[1])
     rms = np.sqrt((expected[1] ** 2).mean())
@@ -131,5 +137,6 @@ def assert_close(case: Case, expected: tuple[float, np.ndarray], found: tuple[fl
     assert difference.max() <= largest + step, f"{case}: force off by {difference.max():.2e} of RMS"
     assert np.median(difference) <= median + step, f"{case}: median {np.median(difference):.2e} of RMS"
     # In double precision the energy itself has no more digits than this.
-    assert energy <= per_atom + 1e-14 * abs(expected[0]), f"{case}: energy off by {energy:.2e} kJ/mol an atom"
+    rounding = 1e-14 * abs(expected[0]) + (0 if per_atom < 1e-9 else abs(binding) / count / 2**24)
+    assert energy <= per_atom + rounding, f"{case}: energy off by {energy:.2e} kJ/mol an atom"
     return energy, difference.max(), np.median(difference)
