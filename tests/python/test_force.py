@@ -290,8 +290,10 @@ def test_minimum_of_every_signature():
         assert cls.__doc__
         listed = {f.name: f for f in definition.body if isinstance(f, ast.FunctionDef)}
         public = {name for name, value in vars(cls).items() if not name.startswith("_") and name != "thisown"}
-        assert public == {name for name in listed if not name.startswith("_")}
-        for name in public:
+        constants = {node.target.id for node in definition.body if isinstance(node, ast.AnnAssign)}
+        assert public == {name for name in listed if not name.startswith("_")} | constants
+        assert all(isinstance(getattr(cls, name), int) for name in constants)
+        for name in public - constants:
             function = inspect.unwrap(getattr(cls, name))
             assert function.__doc__, name
             arguments = [arg.arg for arg in listed[name].args.args if arg.arg not in ("self", "cls")]
