@@ -10,14 +10,12 @@ same frames on any number of cores.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import multiprocessing
 import os
 import pathlib
 import time
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +24,7 @@ from ..progress import Progress
 from .distortions import distort
 from .molecules import Molecule, make_molecule, starting_structure
 from .recipe import Recipe
+from .structure_set import one_thread_each
 from .teacher import Teacher, TeacherError, langevin
 
 __all__ = ["Chunk", "label", "label_chunk", "plan", "trajectory_start"]
@@ -130,20 +129,6 @@ def label_chunk(recipe: Recipe, chunk: Chunk) -> dict[str, np.ndarray]:
     }
 
 
-@contextlib.contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Processes started meanwhile use one thread each, as together they fill the cores."""
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["OMP_NUM_THREADS"]
-        else:
-            os.environ["OMP_NUM_THREADS"] = before
-
-
 def _work(arguments: tuple[Recipe, Chunk, str]) -> Chunk:
     recipe, chunk, folder = arguments
     path = pathlib.Path(folder) / chunk.file_name
@@ -194,7 +179,7 @@ def label(
     missing = [chunk for chunk in chunks if not (folder / chunk.file_name).exists()]
     tasks = [(recipe, chunk, str(folder)) for chunk in missing]
     begin = time.monotonic()
-    with Progress("labelling", len(chunks)) as progress, _one_thread_each():
+    with Progress("labelling", len(chunks)) as progress, one_thread_each():
         progress.advance(len(chunks) - len(missing))
         if processes == 0:
             for task in tasks:
