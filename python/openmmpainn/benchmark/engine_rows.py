@@ -12,11 +12,10 @@ import openmm
 
 from ..evaluator import Evaluator
 from ..torch_engine import why_no_torch
-from .dynamics import make_context, network_force, time_dynamics
+from .dynamics import network_force
 from .pace import Pace
-from .peer_rows import difference
+from .peer_rows import difference, time_steps
 from .peers import failure
-from .python_force import check_finite, scaled_forces
 from .systems import BenchmarkSystem
 from .timing import time_calls
 
@@ -95,12 +94,5 @@ class EngineRows:
             return {"libtorch": {"skipped": reason.replace("call", "step")}}
         force = network_force(self.model, system)
         force.setEvaluationMethod(self.method)
-        try:
-            context = make_context(system, force, self.platform, self.properties)
-            off = difference(scaled_forces(context), forces)
-            timing = time_dynamics(context, system, self.seconds)
-            check_finite(context)
-        except (RuntimeError, MemoryError, openmm.OpenMMException) as error:
-            return {"libtorch": {"skipped": failure(error)}}
-        figures = {**asdict(timing), "steps_per_second": 1 / timing.median, "force_difference": off}
-        return {"libtorch": figures, "libtorch_ratio": timing.median / ours}
+        figures = time_steps(lambda: force, system, forces, self.platform, self.properties, self.seconds)
+        return {"libtorch": figures, **({"libtorch_ratio": figures["median"] / ours} if "median" in figures else {})}

@@ -20,7 +20,7 @@ from .systems import BenchmarkSystem
 from .timing import time_calls
 from .torch_force import torch_force, why_no_torch_force
 
-__all__ = ["PeerRows", "difference"]
+__all__ = ["PeerRows", "difference", "time_steps"]
 
 WARM_UP = 15  # steps: TorchScript compiles itself in the first few, and TorchForce records its CUDA graph after ten
 WRONG = 1e-2  # of the RMS of the forces: what differs by more did not do the same work
@@ -159,25 +159,41 @@ class PeerRows:
                 makers["torch_force_graph"] = lambda: torch_force(self.peer, system, True, SCALE)
         found: dict[str, Any] = {}
         for name, make in makers.items():
-            found[name] = self._steps(make, system, forces)
+            reason = self.pace.too_long("peer", len(forces))
+            found[name] = (
+                {"skipped": reason.replace("call", "step")}
+                if reason
+                else time_steps(make, system, forces, self.platform, self.properties, self.seconds)
+            )
             if "median" in found[name]:
                 found[f"{name}_ratio"] = found[name]["median"] / ours
         return found
 
-    def _steps(self, make: Callable[[], openmm.Force], system: BenchmarkSystem, forces: np.ndarray) -> dict[str, Any]:
-        """Compare the forces, then measure."""
-        reason = self.pace.too_long("peer", len(forces))
-        if reason:
-            return {"skipped": reason.replace("call", "step")}
-        try:
-            context = make_context(system, make(), self.platform, self.properties)
-            off = difference(scaled_forces(context), forces)
-            context.getIntegrator().step(WARM_UP)
-            timing = time_dynamics(context, system, self.seconds)
-            check_finite(context)
-        except (RuntimeError, MemoryError, openmm.OpenMMException) as error:
-            return {"skipped": failure(error)}
-        return {**asdict(timing), "steps_per_second": 1 / timing.median, "force_difference": off}
+
+def time_steps(
+    make: Callable[[], openmm.Force],
+    system: BenchmarkSystem,
+    forces: np.ndarray,
+    platform: str,
+    properties: Mapping[str, str],
+    seconds: float,
+) -> dict[str, Any]:
+    """Compare the forces of the Force that is made with ours [N, 3] (kJ/mol/nm), then measure steps of dynamics.
+
+    Returns
+    -------
+    dict
+        Figures, or ``skipped``, a sentence that says why there are none.
+    """
+    try:
+        context = make_context(system, make(), platform, properties)
+        off = difference(scaled_forces(context), forces)
+        context.getIntegrator().step(WARM_UP)
+        timing = time_dynamics(context, system, seconds)
+        check_finite(context)
+    except (RuntimeError, MemoryError, openmm.OpenMMException) as error:
+        return {"skipped": failure(error)}
+    return {**asdict(timing), "steps_per_second": 1 / timing.median, "force_difference": off}
 
 
 def difference(theirs: np.ndarray, ours: np.ndarray) -> float:
